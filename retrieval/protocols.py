@@ -1,0 +1,107 @@
+"""The seams of retrieval. Each has at least two implementations; one contract suite in `tests/contracts` runs over all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.types import Chunk
+from retrieval.types import Counts, Scope, Scored
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """What the manifest records and compares at open, e.g. "static-all-MiniLM-L6-v2-256"."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Numbers a vector."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return float32 (n, dim), L2-normalised rows; an empty text gives a zero row. Deterministic.
+
+        Raises ModelUnavailable, with the command that fetches the weights.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Holds every chunk with its vector, its terms and its names. The manifest, not the store, knows what is complete."""
+
+    def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Make the chunks searchable, durably before it returns. Writing a chunk again replaces it and changes no score."""
+        ...
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Forget these chunks; unknown ids are no error."""
+        ...
+
+    def counts(self) -> Counts:
+        """Count by asking each part, in well under a second at 100,000 chunks."""
+        ...
+
+    def ids(self) -> set[int]:
+        """Every chunk id that any part of the store holds."""
+        ...
+
+    def dense(self, vector: Vectors, *, limit: int, scope: Scope) -> list[Scored]:
+        """Return the nearest chunks by cosine, best first, ties by chunk id."""
+        ...
+
+    def lexical(self, terms: Sequence[str], *, limit: int, scope: Scope) -> list[Scored]:
+        """Return the best chunks by BM25 for the terms (repeats count), best first, ties by chunk id, scores above 0."""
+        ...
+
+    def idf(self, terms: Sequence[str]) -> dict[str, float]:
+        """Return each known term's inverse document frequency, as `lexical` weighs it; unknown terms are absent."""
+        ...
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
+        """Return the chunks that are here, by id."""
+        ...
+
+    def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
+        """Return the vectors that are here, by id."""
+        ...
+
+    def definers(self, names: Sequence[str], *, common: int) -> dict[str, tuple[int, ...]]:
+        """Map each name that between 1 and `common` chunks define to those chunks, ascending. Others are absent."""
+        ...
+
+    def mentioners(self, names: Sequence[str], *, common: int) -> dict[str, tuple[int, ...]]:
+        """Map each name that between 1 and `common` chunks mention to those chunks, ascending. Others are absent."""
+        ...
+
+    def in_document(self, path: str) -> list[Chunk]:
+        """Return a document's chunks in the order of their lines."""
+        ...
+
+    def optimize(self) -> None:
+        """Merge what many small writes left behind; changes no result."""
+        ...
+
+    def close(self) -> None:
+        """Release files and locks; closing twice is no error."""
+        ...
+
+
+class Reranker(Protocol):
+    """Scores passages against a query with a model that reads more closely than the first stage."""
+
+    def score(self, query: str, texts: Mapping[int, str]) -> dict[int, float]:
+        """Return one score for each text, comparable within one call only, higher is better.
+
+        Keys are chunk ids, by which an implementation may cache. Raises ModelUnavailable, with the command that
+        fetches the weights.
+        """
+        ...

@@ -1,0 +1,76 @@
+"""The values that retrieval takes and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ingest.types import Chunk, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which chunks a search may return. `path` is a glob over shown paths, `*` crossing slashes; None means all."""
+
+    path: str | None = None
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A chunk's identity with a score, comparable within one list only."""
+
+    id: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many chunks each part of a store holds. In a sound store they are equal, and equal to the manifest's."""
+
+    chunks: int
+    vectors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that a search found. `via` names what found it, e.g. `("bm25", "dense")` or `("hop: HERON_RETENTION",)`."""
+
+    chunk: Chunk
+    score: float
+    via: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What one query found.
+
+    `hits` is the order of the last stage. `stages` maps each stage's name to its own ranking, in the order in which the
+    stages ran; the last one is the order of `hits`. `timings` maps the same names to seconds.
+    """
+
+    query: str
+    hits: tuple[Hit, ...]
+    stages: Mapping[str, tuple[Scored, ...]] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What the model and the reader are shown: whole lines of one document, possibly several chunks merged.
+
+    `label` is what an answer cites, a number in square brackets without the brackets: "1". `text` is the lines
+    `start_line` to `end_line` as they are in the document; `excerpt` is the part that matters for the question, what
+    a model with a small window is shown. `names` are the names the passage defines, for hops from it.
+    """
+
+    label: str
+    path: str
+    header: str
+    start_line: int
+    end_line: int
+    text: str
+    excerpt: str
+    via: tuple[str, ...]
+    score: float
+    names: tuple[str, ...] = ()
