@@ -11,10 +11,10 @@ def digest(data: bytes) -> str:
 
 
 def chunk_id(header: str, text: str, occurrence: int) -> int:
-    """A 63-bit identity for a chunk: its header (which begins with the path), its text, and how many equal ones came before it.
+    """A chunk's 63-bit identity: its header (which begins with the path), its text, and how many equal ones came before.
 
     Line numbers stay out, so that a chunk that only moved down keeps its identity and its vector. 63 bits fit both
-    SQLite's signed integers and Qdrant's unsigned point ids; among 10 million chunks the chance of any collision is 5e-6.
+    SQLite's signed integers and Qdrant's unsigned point ids; among 10 million chunks any two collide with chance 5e-6.
     """
     body = hashlib.blake2b(digest_size=8)
     for part in (header, text, str(occurrence)):

@@ -3,9 +3,10 @@
 Two spellings share one namespace, and both keep apart by their form:
 
 - a *prose name* is folded: no accents, lower case, words joined by one space ("journal of mathematical physics");
-- a *code name* is an identifier as the code writes it ("load_settings", "Settings.load", "HERON_RETENTION", "--max-steps").
+- a *code name* is an identifier as the code writes it ("load_settings", "Settings.load", "HERON_RETENTION",
+  "--max-steps").
 
-A heading "`load_settings()`" therefore defines both "load settings" and "load_settings", and so joins a page to a function.
+A heading "`load_settings()`" therefore defines both "load settings" and "load_settings", and joins a page to a function.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 LONGEST_NAME = 8
-"""Words in the longest prose name that is looked for: of 4,178 titles in the three multi-hop dev sets, 1 in 100 is longer."""
+"""Words in the longest prose name that is looked for. Of 4,178 Wikipedia titles in three multi-hop question sets,
+52 are longer."""
 
 SHORTEST_NAME = 4
 """Characters of the shortest prose name that a text can mention; shorter ones ("it", "war") match by accident."""
@@ -55,7 +57,7 @@ def fold(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Return the folded, lower-case words of a text, in order."""
-    return _WORD.findall(fold(text).replace("_", " ").replace("’", "'").lower())
+    return _WORD.findall(fold(text).replace("_", " ").lower())
 
 
 def prose_name(text: str) -> str:
@@ -68,7 +70,7 @@ def prose_name(text: str) -> str:
 
 
 def phrases(text: str) -> list[str]:
-    """Return the capitalised phrases of a text as prose names, without a sentence's first word where it stands alone."""
+    """Return the capitalised phrases as prose names, without a sentence's first word where it stands alone."""
     found: dict[str, None] = {}
     for sentence in _SENTENCE_END.split(text):
         for match in _PHRASE.finditer(sentence):
