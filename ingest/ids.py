@@ -11,7 +11,7 @@ def digest(data: bytes) -> str:
 
 
 def chunk_id(header: str, text: str, occurrence: int) -> int:
-    """A chunk's 63-bit identity: its header (which begins with the path), its text, and how many equal ones came before.
+    """A chunk's 63-bit identity: its header (path first), its text, and how many equal ones came before.
 
     Line numbers stay out, so that a chunk that only moved down keeps its identity and its vector. 63 bits fit both
     SQLite's signed integers and Qdrant's unsigned point ids; among 10 million chunks any two collide with chance 5e-6.

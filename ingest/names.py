@@ -6,7 +6,7 @@ Two spellings share one namespace, and both keep apart by their form:
 - a *code name* is an identifier as the code writes it ("load_settings", "Settings.load", "HERON_RETENTION",
   "--max-steps").
 
-A heading "`load_settings()`" therefore defines both "load settings" and "load_settings", and joins a page to a function.
+A heading "`load_settings()`" therefore defines both "load settings" and "load_settings": a page joins a function.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The seams of retrieval. Each has at least two implementations; one contract suite in `tests/contracts` runs over all."""
+"""The seams of retrieval, each with two implementations or more and one contract suite in `tests/contracts`."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Embedder(Protocol):
 
 
 class Store(Protocol):
-    """Holds every chunk with its vector, its terms and its names. The manifest, not the store, knows what is complete."""
+    """Holds every chunk with its vector, terms and names. The manifest, not the store, knows what is complete."""
 
     def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """Make the chunks searchable, durably before it returns. Writing a chunk again replaces it and changes no score."""
+        """Make the chunks searchable, durably before it returns. Writing a chunk again replaces it."""
         ...
 
     def remove(self, ids: Sequence[int]) -> None:
@@ -59,7 +59,7 @@ class Store(Protocol):
         ...
 
     def lexical(self, terms: Sequence[str], *, limit: int, scope: Scope) -> list[Scored]:
-        """Return the best chunks by BM25 for the terms (repeats count), best first, ties by chunk id, scores above 0."""
+        """Return the best chunks by BM25 (repeated terms count), best first, ties by chunk id, scores above 0."""
         ...
 
     def idf(self, terms: Sequence[str]) -> dict[str, float]:

@@ -34,7 +34,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that a search found. `via` names what found it, e.g. `("bm25", "dense")` or `("hop: HERON_RETENTION",)`."""
+    """A chunk that a search found. `via` names what found it: `("bm25", "dense")`, `("hop: HERON_RETENTION",)`."""
 
     chunk: Chunk
     score: float
