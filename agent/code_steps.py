@@ -1,0 +1,155 @@
+"""Code steps: smolagents' CodeAgent, one step at a time, with our prompt and our executor.
+
+Only this module imports smolagents, which takes seconds; it is itself imported when a run first needs a step.
+
+The steps are driven from outside (`CodeAgent.step`), because `CodeAgent.run` makes one more model call when its steps
+are used up and lets that call's text past every check. The conversation is ours for the same reason that the prompt
+is: smolagents tells every call twice, and a small model reads 100 tokens a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smolagents import CodeAgent, LogLevel, Model, Tool
+from smolagents.agents import EMPTY_PROMPT_TEMPLATES
+from smolagents.memory import ActionStep
+from smolagents.models import ChatMessage, MessageRole, TokenUsage
+from smolagents.monitoring import AgentLogger, Timing
+from smolagents.utils import AgentExecutionError, AgentGenerationError, AgentParsingError
+
+from agent.guard import visible
+from agent.prompts import prompt
+from agent.tools import Toolbox, ToolSpec
+from agent.types import Chat
+
+_FENCE = ("```python", "\n```")
+_MAX_TOKENS = 160  # of one step's reply: a thought and a few calls
+_LONGEST_OBSERVATION = 3000
+_LONGEST_PRINT = 500
+_NO_CODE = "No code was found in that. Write one block that begins with ```python and ends with ```."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one step did. `error` is what was wrong with the model's reply or its code, as the model was told it."""
+
+    code: str
+    observation: str
+    error: str | None
+    final: bool
+
+
+class CodeSteps:
+    """The code agent of one run."""
+
+    def __init__(self, chat: Chat, toolbox: Toolbox, executor: Any, profile: str, task: str) -> None:
+        self._toolbox = toolbox
+        self._agent = _Driven(
+            tools=[_tool(spec) for spec in toolbox.specs],
+            model=_ChatModel(chat),
+            prompt_templates={**EMPTY_PROMPT_TEMPLATES, "system_prompt": prompt(f"gather_{profile}")},
+            executor=executor,
+            code_block_tags=_FENCE,
+            logger=AgentLogger(level=LogLevel.OFF),
+        )
+        self._agent.conversation = [_message("system", prompt(f"gather_{profile}")), _message("user", task)]
+        self._number = 0
+        executor.send_variables(variables={})
+        executor.send_tools(self._agent.tools)
+
+    def step(self) -> Outcome:
+        """Ask the model for its next block and run it.
+
+        A reply without code, code that fails, and a child that dies are outcomes with an `error`. Raises what the
+        model call raised, BudgetSpent among it, and the executor's RunAborted.
+        """
+        self._number += 1
+        self._toolbox.take_results()
+        record = ActionStep(step_number=self._number, timing=Timing(start_time=time.time()))
+        error: str | None = None
+        final = False
+        try:
+            final = bool(getattr(self._agent.step(record), "is_final_answer", False))
+        except AgentParsingError:
+            error = _NO_CODE
+        except AgentExecutionError as failed:
+            error = visible(str(failed.message))[:_LONGEST_PRINT]
+        except AgentGenerationError as failed:
+            raise failed.__cause__ or failed from None
+        return Outcome(str(record.code_action or ""), self._observation(record), error, final)
+
+    def tell(self, outcome: Outcome, reflection: str) -> None:
+        """Add a step and what came of it to the conversation, the reflection last, where it is read best."""
+        reply = outcome.code.strip()
+        said = f"{_FENCE[0]}\n{reply}{_FENCE[1]}" if reply else "(no code)"
+        told = [outcome.observation, f"Error: {outcome.error}" if outcome.error else "", visible(reflection)]
+        self._agent.conversation += [
+            _message("assistant", said[:_LONGEST_OBSERVATION]),
+            _message("user", "\n".join(t for t in told if t)),
+        ]
+
+    def _observation(self, record: ActionStep) -> str:
+        """What the tools answered, printed or not, then what the code printed beside it."""
+        results = self._toolbox.take_results()
+        told = "\n".join(results)
+        logs = str(record.observations or "").removeprefix("Execution logs:\n")
+        printed = logs.rpartition("Last output from code snippet:\n")[0] if "Last output from code" in logs else logs
+        # `str` of a list of results shows line feeds as \n: such a repetition is left out too.
+        extra = [s for line in printed.splitlines() if (s := visible(line.strip())) and s not in told and len(s) < 400]
+        beside = "\n".join(extra)[:_LONGEST_PRINT]
+        return "\n".join(t for t in (told, beside) if t)[:_LONGEST_OBSERVATION] or "Nothing was found or printed."
+
+
+class _Driven(CodeAgent):  # type: ignore[misc]
+    """A CodeAgent that is shown the conversation it is given."""
+
+    conversation: list[ChatMessage]
+
+    def write_memory_to_messages(self, summary_mode: bool = False) -> list[ChatMessage]:
+        return list(self.conversation)
+
+
+class _ChatModel(Model):  # type: ignore[misc]
+    """smolagents' view of a chat."""
+
+    def __init__(self, chat: Chat) -> None:
+        super().__init__()
+        self._chat = chat
+
+    def generate(
+        self, messages: Sequence[ChatMessage], stop_sequences: Sequence[str] | None = None, **_: Any
+    ) -> ChatMessage:
+        plain = [{"role": str(m.role.value), "content": m.content[0]["text"]} for m in messages]
+        done = self._chat.complete(plain, max_tokens=_MAX_TOKENS, stop=tuple(stop_sequences or ()))
+        return ChatMessage(
+            role=MessageRole.ASSISTANT,
+            content=done.text,
+            token_usage=TokenUsage(input_tokens=done.input_tokens, output_tokens=done.output_tokens),
+        )
+
+
+def _message(role: str, text: str) -> ChatMessage:
+    return ChatMessage(role=MessageRole(role), content=[{"type": "text", "text": text}])
+
+
+def _tool(spec: ToolSpec) -> Tool:
+    """A smolagents tool for a function of ours; the executor checks its arguments by `inputs`."""
+
+    class Named(Tool):  # type: ignore[misc]
+        name = spec.name
+        description = spec.about
+        inputs = {
+            parameter: {"type": kind, "description": parameter} | ({"nullable": True} if parameter in spec.optional else {})
+            for parameter, kind in spec.parameters.items()
+        }
+        output_type = "string"
+        skip_forward_signature_validation = True  # one `forward` serves every function
+
+        def forward(self, *args: Any, **kwargs: Any) -> str:
+            return spec.call(*args, **kwargs)
+
+    return Named()
