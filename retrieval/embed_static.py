@@ -38,8 +38,11 @@ class StaticEmbedder:
         if not texts:
             return np.zeros((0, DIM), dtype=np.float32)
         # model2vec would fork workers above 10,000 texts; forking a process that has threads can hang.
-        vectors = self._loaded().encode(list(texts), use_multiprocessing=False, show_progress_bar=False)
-        return np.asarray(vectors, dtype=np.float32)
+        means = self._loaded().encode(list(texts), use_multiprocessing=False, show_progress_bar=False)
+        vectors = np.array(means, dtype=np.float32)  # From float16, in which a unit vector's length is off by 4e-5.
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+        return vectors
 
     def _loaded(self) -> Any:
         with self._loading:

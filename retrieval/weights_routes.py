@@ -22,6 +22,24 @@ class RouteError(Exception):
     """One route did not lead to a file; its message is the reason, without a full stop. Another may."""
 
 
+def hub_endpoint() -> str:
+    """Return the hub's address, $HF_ENDPOINT where set. Raises RouteError where HF_HUB_OFFLINE forbids to ask it."""
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        raise RouteError("HF_HUB_OFFLINE is set")
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+
+
+def knock_at_hub() -> None:
+    """Return when the hub answers, whatever it answers. Raises RouteError after 3 seconds without."""
+    import httpx
+
+    endpoint = hub_endpoint()
+    try:
+        httpx.head(endpoint, timeout=3)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise RouteError(f"{endpoint} cannot be reached ({error})") from error
+
+
 def from_hub(file: HubFile, target: Path, report: Report) -> None:
     """Write a file of the Hugging Face hub to `target`, continuing the bytes that are there.
 
@@ -30,9 +48,7 @@ def from_hub(file: HubFile, target: Path, report: Report) -> None:
     """
     import httpx
 
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        raise RouteError("HF_HUB_OFFLINE is set")
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    endpoint = hub_endpoint()
     url = f"{endpoint}/{file.repo}/resolve/{file.revision}/{file.path}"
     have = target.stat().st_size if target.exists() else 0
     try:
@@ -53,7 +69,7 @@ def from_hub(file: HubFile, target: Path, report: Report) -> None:
                     report(0)
     except httpx.HTTPStatusError as error:
         raise RouteError(f"{endpoint} answered {error.response.status_code} for {file.repo}/{file.path}") from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise RouteError(f"{endpoint} cannot be reached ({error})") from error
 
 
