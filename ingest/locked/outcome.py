@@ -10,7 +10,7 @@ PRINTED_CHARS = 60_000  # the child cuts at 50,000 and says so; this is for one 
 ERROR_CHARS = 4_000
 
 
-class ChildDied(ToolError):  # noqa: N818 - the tree names what happened
+class ChildDied(ToolError):
     """The child is gone, and with it every variable; the parent is well and may start another.
 
     `reason` says why in a few words, such as "CPU limit of 10 s" or "stopped".

@@ -41,7 +41,7 @@ class LockedChild:
         self._callbacks = dict(callbacks)
         self._limits = limits
         self._stopped = False
-        self._closed = False
+        self.closed = False
         start = time.monotonic()
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
@@ -107,9 +107,9 @@ class LockedChild:
 
     def close(self) -> None:
         """End the child and free what it held; closing twice is no error."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         self._process.kill()
         self._process.wait()
         self._wire.close()
@@ -128,7 +128,7 @@ class LockedChild:
     @contextmanager
     def _or_dead(self) -> Iterator[None]:
         """Whatever goes wrong in the middle of a conversation ends the child: nobody knows what it would say next."""
-        if self._closed:
+        if self.closed:
             raise ChildDied("stopped" if self._stopped else "it has ended")
         try:
             yield

@@ -32,7 +32,7 @@ class SandboxReport:
 def judge(
     sandbox: Sandbox, mechanisms: Mapping[str, str], attempts: Mapping[str, str], start_ms: float
 ) -> SandboxReport:
-    """Return the report. Raises UserError when "auto" was asked for and anything is missing: there is no half a lock."""
+    """Return the report. Raises UserError when "auto" was asked for and anything is missing: no lock is half a lock."""
     if sandbox == "off":
         return SandboxReport("off", mechanisms, attempts, start_ms)
     missing = [f"{name}: {mechanisms.get(name, 'not tried')}" for name in MECHANISMS if mechanisms.get(name) != "ok"]

@@ -18,7 +18,7 @@ FRAME_BYTES = 8 << 20
 _LOOK_AGAIN = 0.1  # seconds between two looks at the child's processor time
 
 
-class WireClosed(Exception):  # noqa: N818 - an event, not yet an error
+class WireClosed(Exception):
     """The child closed its end, most often by dying."""
 
 
