@@ -37,7 +37,7 @@ class SandboxExecutor:
     these methods only: `send_variables`, then `send_tools` at the start of every run, a call for every step,
     `state["_print_outputs"]` after a step that failed, `cleanup`.
 
-    Tools run in the thread that runs the step. A span that a tool opens belongs to that thread's current span, or, where
+    Tools run in the thread that runs the step. A span that a tool opens belongs to that thread's current span or, where
     a stream is read from a thread that has none, to the span that was current when the run began.
     """
 
