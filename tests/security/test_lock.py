@@ -127,6 +127,7 @@ def test_a_child_dies_with_a_parent_that_is_killed() -> None:
     with subprocess.Popen(python(script), stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         child = int(parent.stdout.readline())
+        time.sleep(0.3)  # until it sleeps: one that waits for the parent's answer ends by itself
         parent.send_signal(signal.SIGKILL)
     assert gone(child, within=1)
 
