@@ -20,6 +20,8 @@ secret = f"{folder}/secret"
 
 ACTS: dict[str, Callable[[], object]] = {
     "read": lambda: os.open(secret, os.O_RDONLY),
+    "overwrite": lambda: os.open(secret, os.O_WRONLY),
+    "overwrite the library": lambda: os.open(os.__file__, os.O_WRONLY),
     "create": lambda: os.open(f"{folder}/created", os.O_WRONLY | os.O_CREAT),
     "truncate": lambda: os.open(secret, os.O_RDONLY | os.O_TRUNC),
     "remove": lambda: os.unlink(secret),
@@ -45,4 +47,4 @@ if __name__ == "__main__":
     assert libc.prctl(38, 1, 0, 0, 0) == 0
     closed = landlock.restrict(libc, readable_paths()) if layer == "landlock" else seccomp.install(libc)
     assert closed == "ok", closed
-    sys.stdout.write(" ".join(name for name, act in ACTS.items() if succeeds(act)))
+    sys.stdout.write(",".join(name for name, act in ACTS.items() if succeeds(act)))

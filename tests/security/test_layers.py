@@ -29,7 +29,7 @@ def still_possible(layer: str, folder: Path) -> tuple[int, set[str]]:
         )
     assert run.stderr == ""
     version, _, acts = run.stdout.partition("\n")
-    return int(version), set(acts.split())
+    return int(version), set(acts.split(","))
 
 
 def test_landlock_alone_closes_files_tcp_and_signals(tmp_path: Path) -> None:
