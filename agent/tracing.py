@@ -26,7 +26,6 @@ TOKENS_IN = "gen_ai.usage.input_tokens"
 TOKENS_OUT = "gen_ai.usage.output_tokens"
 
 LINE = 160
-COLUMNS = tuple("trace_id span_id parent_id name start_ns end_ns status status_text attributes events".split())
 
 
 class Tracing:
@@ -163,15 +162,16 @@ def trace(path: Path, id_or_prefix: str) -> list[SpanRecord]:
         if len(found) != 1:
             many = "more than one trace begins" if found else "no trace begins"
             raise UserError(f"{many} with {visible(id_or_prefix)!r}; `hoplite trace list` shows their ids.")
+        connection.row_factory = sqlite3.Row
         rows = connection.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM spans WHERE trace_id = ? ORDER BY start_ns, span_id",  # noqa: S608, ours
+            "SELECT * FROM spans WHERE trace_id = ? ORDER BY start_ns, span_id",
             found,
         ).fetchall()
         return _as_tree([_record(row) for row in rows])
 
 
-def _record(row: Sequence[Any]) -> SpanRecord:
-    values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+def _record(row: sqlite3.Row) -> SpanRecord:
+    values: dict[str, Any] = dict(row)
     for name in ("attributes", "events"):
         values[name] = json.loads(values[name])
     return SpanRecord(**values, depth=0)
