@@ -13,7 +13,7 @@ NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def recall_at(k: int, ranking: Sequence[str], gold: Collection[str]) -> float:
-    """Return |gold in the first k| / |gold|, the passage recall of HippoRAG (Gutiérrez et al. 2024, arXiv 2405.14831)."""
+    """Return |gold in the first k| / |gold|: HippoRAG's passage recall (Gutiérrez et al. 2024, arXiv 2405.14831)."""
     return len(set(ranking[:k]) & set(gold)) / len(set(gold))
 
 
@@ -45,7 +45,7 @@ def exact_match(prediction: str, answers: Sequence[str]) -> float:
 def f1(prediction: str, answers: Sequence[str]) -> float:
     """Return the harmonic mean of precision and recall over the bag of words, best over the gold answers.
 
-    SQuAD (Rajpurkar et al. 2016, arXiv 1606.05250). Where one side has no words, 1 if neither has, as in SQuAD 2.0's script.
+    SQuAD (Rajpurkar et al. 2016, arXiv 1606.05250). Where a side has no words, 1 if neither has, as in SQuAD 2.0.
     """
     return _best(_overlap, prediction, answers)
 
