@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.guard import Marker, visible
+from agent.models import Message
 from agent.prompts import prompt
-from agent.types import Message
+from agent.units import sentences
 from retrieval.types import Passage
 
 NOT_SAID = "The sources do not say."
@@ -33,6 +34,14 @@ def shown(passage: Passage, longest: int = _LONGEST_EXCERPT) -> str:
     """Return a passage as the model sees it: its label, its header, and its excerpt up to `longest` characters."""
     excerpt = passage.excerpt if len(passage.excerpt) <= longest else passage.excerpt[:longest].rstrip() + " …"
     return f"[{passage.label}] {passage.header}\n{excerpt}"
+
+
+def finished(text: str, *, cut: bool) -> str:
+    """Return the model's text without what a reply may begin or end with; of a cut one, its whole sentences."""
+    text = text.strip().removeprefix("Answer:").strip()
+    if cut and text and text[-1] not in ".!?]":
+        text = " ".join(sentences(text)[:-1])
+    return text if any(c.isalnum() for c in text) else ""
 
 
 def nothing_found(queries: Sequence[str]) -> str:

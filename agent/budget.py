@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-from agent.types import Chat, CompletionLike, Message, Usage
+from agent.models import ChatModel, Completion, Message
+from agent.types import Usage
 from ingest.errors import HopliteError
 
 Reason = Literal["seconds", "stop"]
@@ -73,18 +74,18 @@ class Call:
     ended the call. An error of the model is raised by the iteration.
     """
 
-    def __init__(self, begin: Callable[[Callable[[str], None]], CompletionLike], budget: Budget) -> None:
+    def __init__(self, begin: Callable[[Callable[[str], None]], Completion], budget: Budget) -> None:
         self.text = ""
-        self.completion: CompletionLike | None = None
+        self.completion: Completion | None = None
         self.cut: Reason | None = None
         self._budget = budget
-        self._pieces: queue.SimpleQueue[str | CompletionLike | BaseException] = queue.SimpleQueue()
+        self._pieces: queue.SimpleQueue[str | Completion | BaseException] = queue.SimpleQueue()
         # The model's span must find its parent: a new thread starts without the context.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._work, begin), daemon=True, name="model-call")
         self._thread.start()
 
-    def _work(self, begin: Callable[[Callable[[str], None]], CompletionLike]) -> None:
+    def _work(self, begin: Callable[[Callable[[str], None]], Completion]) -> None:
         try:
             self._pieces.put(begin(self._on_token))
         except BaseException as error:  # carried to the thread that iterates, which raises it
@@ -121,10 +122,15 @@ class Call:
 class MeteredChat:
     """A chat model within a run's budget: each call is checked before it starts, counted, and ended on time."""
 
-    def __init__(self, chat: Chat, budget: Budget) -> None:
+    def __init__(self, chat: ChatModel, budget: Budget) -> None:
         self._chat = chat
         self._budget = budget
         self._usage = Usage()
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._chat.name
 
     @property
     def usage(self) -> Usage:
@@ -139,7 +145,7 @@ class MeteredChat:
         used = self._usage
         self._usage = Usage(used.calls + 1, used.input_tokens, used.cached_tokens, used.output_tokens)
 
-        def work(on_token: Callable[[str], None]) -> CompletionLike:
+        def work(on_token: Callable[[str], None]) -> Completion:
             done = self._chat.complete(
                 messages, max_tokens=max_tokens, stop=stop, temperature=temperature, on_token=on_token
             )
@@ -156,7 +162,7 @@ class MeteredChat:
         stop: Sequence[str] = (),
         temperature: float = 0.0,
         on_token: Callable[[str], None] | None = None,
-    ) -> CompletionLike:
+    ) -> Completion:
         """Return the finished reply, as any chat does. Raises BudgetSpent where the budget ended it."""
         call = self.begin(messages, max_tokens=max_tokens, stop=stop, temperature=temperature)
         for piece in call:
@@ -166,7 +172,7 @@ class MeteredChat:
             raise BudgetSpent(call.cut or "stop")
         return call.completion
 
-    def _count(self, done: CompletionLike) -> None:
+    def _count(self, done: Completion) -> None:
         used = self._usage
         self._usage = Usage(
             used.calls,

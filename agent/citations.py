@@ -10,11 +10,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from agent.terms import content, numbers, stem
 from agent.types import Citation
 from agent.units import Unit, sentences, squeeze
-from ingest.names import phrases, words
+from ingest.names import identifiers, phrases, words
 from ingest.types import Document
 
 UNSUPPORTED = "[no source]"
@@ -25,7 +26,9 @@ SUPPORT = 0.6
 
 _LONGEST_DRAFT = 4000
 _MOST_QUOTES = 3  # of one sentence: a comparison has two sides, a chain three links
-_BRACKETED = re.compile(r"\s*[\[【]\s*(?:(?:passage|source|sources)\s*)?(\d+(?:\s*(?:,|;|and|&)\s*\d+)*)\s*[\]】]", re.I)
+_BRACKETED = re.compile(
+    r"\s*[\[【]\s*(?:(?:passage|source|sources)\s*)?(\d+(?:\s*(?:,|;|and|&)\s*\d+)*)\s*[\]】]", re.I
+)
 _LABELS_AFTER_STOP = re.compile(r"([.!?])((?:\s*\[\d+(?:\s*,\s*\d+)*\])+)")
 _DENIES = re.compile(
     r"\b(?:sources?|passages?|documents?|texts?|evidence|context)\b[^.]{0,30}\b(?:do|does|did)(?: not|n['’]t)\s+"
@@ -58,7 +61,7 @@ def support(question: str, draft: str, quotable: Sequence[Unit]) -> list[Claim]:
     """Return the draft's sentences, each with the units that support it, the passages it cites tried first.
 
     Numbers and names that the question does not have must stand in the quotes word for word; of the other words, a
-    share of `SUPPORT`. A passage's header counts towards what its quotes are about, not towards what they say.
+    share of `SUPPORT`; and with their headers the quotes must be about something that the question is about.
     """
     draft = _LABELS_AFTER_STOP.sub(r"\2\1", draft[:_LONGEST_DRAFT])
     claims = []
@@ -69,7 +72,7 @@ def support(question: str, draft: str, quotable: Sequence[Unit]) -> list[Claim]:
             continue
         cited = [u for u in quotable if u.passage.label in labels]
         quotes = _supporting(question, text, cited) or _supporting(question, text, quotable)
-        claims.append(Claim(text, quotes))
+        claims.append(Claim(text, (*quotes, *_bridge(question, quotes, quotable))))
     return claims
 
 
@@ -108,7 +111,35 @@ def _supporting(question: str, claim: str, quotable: Sequence[Unit]) -> tuple[Un
             break
     exact = need.exact <= held | {n for u in chosen for n in numbers(u.text)}
     share = len(need.said & held) / len(need.said) if need.said else 0.0
-    return tuple(chosen) if chosen and exact and share >= SUPPORT else ()
+    related = not need.about or bool(need.about & _about(chosen))
+    return tuple(chosen) if chosen and exact and related and share >= SUPPORT else ()
+
+
+def _bridge(question: str, quotes: Sequence[Unit], quotable: Sequence[Unit]) -> tuple[Unit, ...]:
+    """Return the unit that leads from the question to the quotes: the hop before the last one, where there is one.
+
+    It is in another passage, holds what the question says and the quotes do not, and shares a name with them: "42" is
+    quoted from the code, and the page that names this code is quoted with it.
+    """
+    if not quotes:
+        return ()
+    asked = set(content(question))
+    missing = asked - _about(quotes)
+    named = _names(quotes) - asked
+    least = max(1, len(missing) // 2)
+    rest = [u for u in quotable if all(u.passage.label != q.passage.label for q in quotes) and named & _names([u])]
+    best = max(rest, key=lambda u: (len(missing & _about([u])), -len(u.text)), default=None)
+    return (best,) if best and missing and len(missing & _about([best])) >= least else ()
+
+
+def _about(quotes: Sequence[Unit]) -> set[str]:
+    return {term for u in quotes for term in (*content(u.text), *content(u.passage.header))}
+
+
+def _names(quotes: Sequence[Unit]) -> set[str]:
+    """The names that the quotes mention or their passages define, as prose names."""
+    spelled = [name for u in quotes for name in (*phrases(u.text), *identifiers(u.text), *u.passage.names)]
+    return {folded for name in spelled if len(folded := " ".join(words(name))) > 3}
 
 
 def _worth(unit: Unit, need: _Need, held: set[str]) -> tuple[float, int]:
@@ -131,32 +162,37 @@ def resolve(unit: Unit, document: Document | None) -> Citation:
     The quote is looked for at the passage's lines, then in the whole file: text that only moved is cited where it is.
     """
     passage = unit.passage
-    place = _place(unit.text, document, passage.start_line, passage.end_line) if document else None
-    if place is None and document is not None:
-        place = _place(unit.text, document, 1, None)
-    if place is not None:
-        return Citation(passage.label, passage.path, *place, unit.text, verified=True)
-    start = min(passage.start_line + unit.start, passage.end_line)
-    return Citation(passage.label, passage.path, start, min(passage.start_line + unit.end, passage.end_line), unit.text, False)
+    found = _find(unit.text, document, passage.start_line, passage.end_line) or _find(unit.text, document, 1, None)
+    if found is not None:
+        return Citation(passage.label, passage.path, *found, verified=True)
+    start, end = (min(passage.start_line + line, passage.end_line) for line in (unit.start, unit.end))
+    return Citation(passage.label, passage.path, start, end, unit.text, verified=False)
 
 
-def _place(quote: str, document: Document, start_line: int, end_line: int | None) -> tuple[int, int] | None:
-    """Return the lines of the file, counted from 1, on which the quote stands between two lines, or None."""
-    numbered = [
-        (document.source_lines[i] if document.source_lines else i + 1, squeeze(line))
-        for i, line in enumerate(document.text.split("\n"))
+def _find(quote: str, document: Document | None, start_line: int, end_line: int | None) -> tuple[int, int, str] | None:
+    """Return the lines of the file, counted from 1, on which the quote stands between two lines, and the quote.
+
+    White space is compared as single spaces; a quote that stands on one line comes back as that line spells it.
+    """
+    if document is None or not quote:
+        return None
+    lines = document.text.split("\n")
+    places = document.source_lines or range(1, len(lines) + 1)
+    within = [
+        (place, line, squeezed)
+        for place, line in zip(places, lines, strict=False)
+        if place >= start_line and (end_line is None or place <= end_line) and (squeezed := squeeze(line))
     ]
-    within = [(n, s) for n, s in numbered if s and n >= start_line and (end_line is None or n <= end_line)]
-    at = " ".join(s for _, s in within).find(quote) if quote else -1
+    at = " ".join(squeezed for _, _, squeezed in within).find(quote)
     if at < 0:
         return None
-    starts, offset = [], 0
-    for _, line in within:
-        starts.append(offset)
-        offset += len(line) + 1
+    starts = [0, *accumulate(len(squeezed) + 1 for _, _, squeezed in within)]
     first = bisect_right(starts, at) - 1
     last = bisect_right(starts, at + len(quote) - 1) - 1
-    return within[first][0], within[last][0]
+    if first == last:
+        spelled = re.search(r"\s+".join(map(re.escape, quote.split())), within[first][1])
+        quote = spelled.group() if spelled else quote
+    return within[first][0], within[last][0], quote
 
 
 # Writing ------------------------------------------------------------------------------------------------------------
@@ -197,5 +233,3 @@ def check(claims: Iterable[Claim], documents: Callable[[str], Document | None]) 
 def _labelled(text: str, marks: str) -> str:
     end = text[-1] if text[-1] in ".!?" else ""
     return f"{text[: len(text) - len(end)].rstrip()} {marks}{end}"
-
-

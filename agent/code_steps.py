@@ -10,23 +10,23 @@ is: smolagents tells every call twice, and a small model reads 100 tokens a seco
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smolagents import CodeAgent, LogLevel, Model, Tool
+from smolagents import CodeAgent, LogLevel, Tool
 from smolagents.agents import EMPTY_PROMPT_TEMPLATES
 from smolagents.memory import ActionStep
-from smolagents.models import ChatMessage, MessageRole, TokenUsage
+from smolagents.models import ChatMessage, MessageRole
 from smolagents.monitoring import AgentLogger, Timing
 from smolagents.utils import AgentExecutionError, AgentGenerationError, AgentParsingError
 
 from agent.guard import visible
+from agent.models import ChatModel, as_smolagents
 from agent.prompts import prompt
 from agent.tools import Toolbox, ToolSpec
-from agent.types import Chat
 
-_FENCE = ("```python", "\n```")
+# The end has a line feed on both sides: it is also what generation stops at, and "\n```" begins a block as well.
+_FENCE = ("```python", "\n```\n")
 _MAX_TOKENS = 160  # of one step's reply: a thought and a few calls
 _LONGEST_OBSERVATION = 3000
 _LONGEST_PRINT = 500
@@ -46,11 +46,11 @@ class Outcome:
 class CodeSteps:
     """The code agent of one run."""
 
-    def __init__(self, chat: Chat, toolbox: Toolbox, executor: Any, profile: str, task: str) -> None:
+    def __init__(self, chat: ChatModel, toolbox: Toolbox, executor: Any, profile: str, task: str) -> None:
         self._toolbox = toolbox
         self._agent = _Driven(
             tools=[_tool(spec) for spec in toolbox.specs],
-            model=_ChatModel(chat),
+            model=as_smolagents(chat, max_tokens=_MAX_TOKENS),
             prompt_templates={**EMPTY_PROMPT_TEMPLATES, "system_prompt": prompt(f"gather_{profile}")},
             executor=executor,
             code_block_tags=_FENCE,
@@ -58,6 +58,7 @@ class CodeSteps:
         )
         self._agent.conversation = [_message("system", prompt(f"gather_{profile}")), _message("user", task)]
         self._number = 0
+        self._last = Outcome("", "", None, False)
         executor.send_variables(variables={})
         executor.send_tools(self._agent.tools)
 
@@ -80,13 +81,14 @@ class CodeSteps:
             error = visible(str(failed.message))[:_LONGEST_PRINT]
         except AgentGenerationError as failed:
             raise failed.__cause__ or failed from None
-        return Outcome(str(record.code_action or ""), self._observation(record), error, final)
+        self._last = Outcome(str(record.code_action or ""), self._observation(record), error, final)
+        return self._last
 
-    def tell(self, outcome: Outcome, reflection: str) -> None:
-        """Add a step and what came of it to the conversation, the reflection last, where it is read best."""
-        reply = outcome.code.strip()
-        said = f"{_FENCE[0]}\n{reply}{_FENCE[1]}" if reply else "(no code)"
-        told = [outcome.observation, f"Error: {outcome.error}" if outcome.error else "", visible(reflection)]
+    def tell(self, reflection: str) -> None:
+        """Add the last step and what came of it to the conversation, the reflection last, where it is read best."""
+        last = self._last
+        said = f"{_FENCE[0]}\n{last.code.strip()}{_FENCE[1]}" if last.code.strip() else "(no code)"
+        told = (last.observation, f"Error: {last.error}" if last.error else "", visible(reflection))
         self._agent.conversation += [
             _message("assistant", said[:_LONGEST_OBSERVATION]),
             _message("user", "\n".join(t for t in told if t)),
@@ -113,25 +115,6 @@ class _Driven(CodeAgent):  # type: ignore[misc]
         return list(self.conversation)
 
 
-class _ChatModel(Model):  # type: ignore[misc]
-    """smolagents' view of a chat."""
-
-    def __init__(self, chat: Chat) -> None:
-        super().__init__()
-        self._chat = chat
-
-    def generate(
-        self, messages: Sequence[ChatMessage], stop_sequences: Sequence[str] | None = None, **_: Any
-    ) -> ChatMessage:
-        plain = [{"role": str(m.role.value), "content": m.content[0]["text"]} for m in messages]
-        done = self._chat.complete(plain, max_tokens=_MAX_TOKENS, stop=tuple(stop_sequences or ()))
-        return ChatMessage(
-            role=MessageRole.ASSISTANT,
-            content=done.text,
-            token_usage=TokenUsage(input_tokens=done.input_tokens, output_tokens=done.output_tokens),
-        )
-
-
 def _message(role: str, text: str) -> ChatMessage:
     return ChatMessage(role=MessageRole(role), content=[{"type": "text", "text": text}])
 
@@ -142,10 +125,7 @@ def _tool(spec: ToolSpec) -> Tool:
     class Named(Tool):  # type: ignore[misc]
         name = spec.name
         description = spec.about
-        inputs = {
-            parameter: {"type": kind, "description": parameter} | ({"nullable": True} if parameter in spec.optional else {})
-            for parameter, kind in spec.parameters.items()
-        }
+        inputs = _inputs(spec)
         output_type = "string"
         skip_forward_signature_validation = True  # one `forward` serves every function
 
@@ -153,3 +133,11 @@ def _tool(spec: ToolSpec) -> Tool:
             return spec.call(*args, **kwargs)
 
     return Named()
+
+
+def _inputs(spec: ToolSpec) -> dict[str, dict[str, Any]]:
+    may_lack = {"nullable": True}
+    return {
+        parameter: {"type": kind, "description": parameter, **(may_lack if parameter in spec.optional else {})}
+        for parameter, kind in spec.parameters.items()
+    }

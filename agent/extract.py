@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from agent.terms import content, stem
 from agent.units import Unit
 from ingest.names import identifiers, phrases, words
+from ingest.types import Kind
 
 COVERED = 0.5
-"""Share of the question's words, by weight, that the sentences and their headers must hold; below it, nothing is said."""
+"""Share of the question's words, by weight, that the sentences and headers must hold; below it nothing is said."""
 
 _MOST_SENTENCES = 3
 _LEAST_GAIN = 0.08  # of the question's weight: what another sentence must add
@@ -34,7 +35,8 @@ def extract(question: str, quotable: Sequence[Unit]) -> tuple[Unit, ...]:
     """
     asked = content(question)
     candidates = [
-        _Candidate(u, frozenset(content(u.text)), frozenset(content(u.passage.header)), i) for i, u in enumerate(quotable)
+        _Candidate(u, frozenset(content(u.text)), frozenset(content(u.passage.header)), i)
+        for i, u in enumerate(quotable)
     ]
     weights = {t: math.log(1 + (len(candidates) + 1) / (0.5 + sum(t in c.terms for c in candidates))) for t in asked}
     whole = sum(weights.values())
@@ -55,6 +57,11 @@ def extract(question: str, quotable: Sequence[Unit]) -> tuple[Unit, ...]:
     return tuple(c.unit for c in chosen) if covered >= COVERED else ()
 
 
+def quoted(unit: Unit, kind: Kind) -> str:
+    """Return a unit as a sentence of an answer: code between backticks."""
+    return "`" + unit.text.replace("`", "'") + "`" if kind == "code" else unit.text
+
+
 def _gain(candidate: _Candidate, weights: dict[str, float], held: set[str], bridges: set[str]) -> float:
     """Words in the sentence count in full, words in its header half: it says what the sentence is about."""
     said = sum(w for t, w in weights.items() if t not in held and t in candidate.terms)
@@ -71,6 +78,9 @@ def _bridges(unit: Unit, asked: set[str]) -> set[str]:
 
 
 def _overlap(a: Unit, b: Unit) -> bool:
-    return a.passage.label == b.passage.label and a.start <= b.end and b.start <= a.end and (
-        a.text in b.text or b.text in a.text or a.start != a.end
+    return (
+        a.passage.label == b.passage.label
+        and a.start <= b.end
+        and b.start <= a.end
+        and (a.text in b.text or b.text in a.text or a.start != a.end)
     )

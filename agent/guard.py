@@ -15,7 +15,7 @@ def visible(text: str) -> str:
     """Return the text with every character that a reader cannot see written out, as `<U+200B>`.
 
     Covers control characters but line feed and tab, zero-width and bidirectional format characters, tag characters,
-    private-use and unassigned ones, lone surrogates, and line separators other than line feed. All other text is unchanged.
+    private-use and unassigned ones, lone surrogates, and line separators other than line feed. Other text is unchanged.
     """
     if text.isascii() and text.isprintable():
         return text

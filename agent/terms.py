@@ -8,15 +8,17 @@ from collections.abc import Iterable
 from ingest.names import words
 
 # Words that ask, join or refer, and say nothing about a subject.
-STOPWORDS = frozenset(
-    """a about after all also am an and any are as at be because been before being between both but by can could did do
-    does doing done during each either else every few find for from get give given gives had has have having he her here
-    him his how i if in into is it its itself just kind know known like list made make many may me mean means might more
-    most much must my name named names need no nor not now of off often on once one only or other our out over own per
-    please say says set she should show so some such tell than that the their them then there these they thing this those
-    through to too type under until up us use used uses using very via was we were what when where whether which while who
-    whom whose why will with within without would yes you your""".split()
-)
+_EMPTY = """
+    a about after all also am an and any are as at be because been before being between both but by can could
+    did do does doing done during each either else every few find for from get give given gives had has have
+    having he her here him his how i if in into is it its itself just kind know known like list made make many
+    may me mean means might more most much must my name named names need no nor not now of off often on once one
+    only or other our out over own per please say says set she should show so some such tell than that the their
+    them then there these they thing this those through to too type under until up us use used uses using very
+    via was we were what when where whether which while who whom whose why will with within without would yes
+    you your
+"""
+STOPWORDS = frozenset(_EMPTY.split())
 
 _SUFFIXES = ("ations", "ation", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "s")
 _SHORTEST_STEM = 4

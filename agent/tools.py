@@ -79,7 +79,9 @@ class Toolbox:
                 frozenset({"path"}),
                 self.grep,
             ),
-            ToolSpec("symbols", "Where a name is defined and mentioned.", {"name": "string"}, frozenset(), self.symbols),
+            ToolSpec(
+                "symbols", "Where a name is defined and mentioned.", {"name": "string"}, frozenset(), self.symbols
+            ),
         )
 
     @property
@@ -119,7 +121,7 @@ class Toolbox:
         return self._answer("read", f"{path} {first} {last}", lambda: [self._library.read(path, first, last)])
 
     def grep(self, pattern: str, path: str | None = None) -> str:
-        """Return the lines that match a regular expression; the first ones become passages, with what surrounds them."""
+        """Return the lines that match a regular expression; the first become passages, with what surrounds them."""
         pattern = _text("grep(pattern)", pattern)
         glob = None if path is None else _text("grep(pattern, path)", path)
         listed: list[str] = []
@@ -146,7 +148,9 @@ class Toolbox:
 
         return self._answer("symbols", name, find, listed)
 
-    def _answer(self, tool: str, request: str, find: Callable[[], list[Passage]], listed: list[str] | None = None) -> str:
+    def _answer(
+        self, tool: str, request: str, find: Callable[[], list[Passage]], listed: list[str] | None = None
+    ) -> str:
         """Do what was asked unless it was done before, and tell what is new."""
         with self._tracer.start_as_current_span(f"tool {tool}") as span:
             span.set_attribute("hoplite.tool.request", request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -11,10 +11,6 @@ from retrieval.types import Passage, Scope, SearchResult
 
 if TYPE_CHECKING:
     from ingest.types import Chunk
-
-Message = dict[str, str]
-"""`{"role": "system" | "user" | "assistant", "content": text}`."""
-
 
 # What the agent asks of others --------------------------------------------------------------------------------------
 
@@ -37,9 +33,7 @@ class Library(Protocol):
         """Return the best chunks for the query, hops included."""
         ...
 
-    def passages(
-        self, result: SearchResult, *, query: str, limit: int = 3, first_label: int = 1
-    ) -> list[Passage]:
+    def passages(self, result: SearchResult, *, query: str, limit: int = 3, first_label: int = 1) -> list[Passage]:
         """Return the hits merged and trimmed for the query, labelled from `first_label` on."""
         ...
 
@@ -60,33 +54,15 @@ class Library(Protocol):
         ...
 
 
-class CompletionLike(Protocol):
-    """What one model call gave and took."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may take. `passages` is how many the answer is written from, `breadth` how many a search brings."""
 
-    @property
-    def text(self) -> str: ...
-    @property
-    def input_tokens(self) -> int: ...
-    @property
-    def cached_tokens(self) -> int: ...
-    @property
-    def output_tokens(self) -> int: ...
-
-
-class Chat(Protocol):
-    """A language model that continues a conversation."""
-
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        temperature: float = 0.0,
-        on_token: Callable[[str], None] | None = None,
-    ) -> CompletionLike:
-        """Return the model's reply; `on_token` gets each piece as it comes, and what it raises ends the call."""
-        ...
+    max_steps: int = 2
+    max_seconds: float = 120.0
+    passages: int = 3
+    breadth: int = 5
+    profile: Literal["compact", "full"] = "compact"
 
 
 # What a run gives ---------------------------------------------------------------------------------------------------

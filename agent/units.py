@@ -15,7 +15,9 @@ LONGEST_QUOTE = 400
 _WINDOW = 3
 """Lines of code in the longest unit: a signature, a call with its arguments, a constant with its comment."""
 
+# Lines that begin a block of their own, and lines after which one begins.
 _BREAK = re.compile(r"^\s*(?:#{1,6}\s|[-*+•]\s|\d+[.)]\s|\||>|\.\. |={3,}|-{3,}|~{3,}|$)")
+_ALONE = re.compile(r"^\s*(?:#{1,6}\s|\||={3,}|-{3,}|~{3,}|$)")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[`*_]*[A-Z0-9À-Þ`])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|Prof|Gen|Col|Lt|Rev|No|vs|cf|ca|e\.g|i\.e|etc|Inc|Ltd|Co|Corp)|\b[A-Z])\.$"
@@ -73,7 +75,7 @@ def _prose(passage: Passage) -> Iterator[Unit]:
     lines = passage.text.splitlines()
     start = 0
     for at in range(len(lines) + 1):
-        if at == len(lines) or (at > start and _BREAK.match(lines[at])):
+        if at == len(lines) or (at > start and (_BREAK.match(lines[at]) or _ALONE.match(lines[at - 1]))):
             yield from _block(passage, lines, start, at)
             start = at
 
