@@ -1,4 +1,4 @@
-"""The composition root: the one place that chooses implementations. Imports are inside, so that nothing unused loads."""
+"""The composition root: the one place that chooses implementations, each imported when it is chosen."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Claim:
 
 def without_labels(text: str) -> str:
     """Return an answer without its labels and marks: what is compared with an expected answer."""
-    return squeeze(_BRACKETED.sub("", text).replace(UNSUPPORTED, ""))
+    return squeeze(_BRACKETED.sub("", text).replace(f" {UNSUPPORTED}", ""))
 
 
 def denies(draft: str) -> bool:
@@ -61,7 +61,8 @@ def support(question: str, draft: str, quotable: Sequence[Unit]) -> list[Claim]:
     """Return the draft's sentences, each with the units that support it, the passages it cites tried first.
 
     Numbers and names that the question does not have must stand in the quotes word for word; of the other words, a
-    share of `SUPPORT`; and with their headers the quotes must be about something that the question is about.
+    share of `SUPPORT`. With their headers, or through a name that leads to them, the quotes must be about
+    something that the question is about.
     """
     draft = _LABELS_AFTER_STOP.sub(r"\2\1", draft[:_LONGEST_DRAFT])
     claims = []
@@ -71,8 +72,9 @@ def support(question: str, draft: str, quotable: Sequence[Unit]) -> list[Claim]:
         if not any(c.isalnum() for c in text):
             continue
         cited = [u for u in quotable if u.passage.label in labels]
-        quotes = _supporting(question, text, cited) or _supporting(question, text, quotable)
-        claims.append(Claim(text, (*quotes, *_bridge(question, quotes, quotable))))
+        claims.append(
+            Claim(text, _supporting(question, text, cited, quotable) or _supporting(question, text, quotable, quotable))
+        )
     return claims
 
 
@@ -95,8 +97,9 @@ def _need(question: str, claim: str) -> _Need:
     return _Need(frozenset(said), frozenset(asked), frozenset({*numbers(claim)} - {*numbers(question)} | names))
 
 
-def _supporting(question: str, claim: str, quotable: Sequence[Unit]) -> tuple[Unit, ...]:
-    """Return the fewest units, one a passage, that together hold what the claim says; () where they cannot."""
+def _supporting(question: str, claim: str, quotable: Sequence[Unit], others: Sequence[Unit]) -> tuple[Unit, ...]:
+    """Return the fewest units, one a passage, that together hold what the claim says, and the one of the others that
+    leads to them; () where they cannot, or where neither is about what the question is about."""
     need = _need(question, claim)
     chosen: list[Unit] = []
     held: set[str] = set()
@@ -111,8 +114,11 @@ def _supporting(question: str, claim: str, quotable: Sequence[Unit]) -> tuple[Un
             break
     exact = need.exact <= held | {n for u in chosen for n in numbers(u.text)}
     share = len(need.said & held) / len(need.said) if need.said else 0.0
-    related = not need.about or bool(need.about & _about(chosen))
-    return tuple(chosen) if chosen and exact and related and share >= SUPPORT else ()
+    if not chosen or not exact or share < SUPPORT:
+        return ()
+    bridge = _bridge(question, chosen, others)
+    related = bool(bridge) or not need.about or bool(need.about & _about(chosen))
+    return (*chosen, *bridge) if related else ()
 
 
 def _bridge(question: str, quotes: Sequence[Unit], quotable: Sequence[Unit]) -> tuple[Unit, ...]:
@@ -121,15 +127,18 @@ def _bridge(question: str, quotes: Sequence[Unit], quotable: Sequence[Unit]) -> 
     It is in another passage, holds what the question says and the quotes do not, and shares a name with them: "42" is
     quoted from the code, and the page that names this code is quoted with it.
     """
-    if not quotes:
-        return ()
     asked = set(content(question))
     missing = asked - _about(quotes)
     named = _names(quotes) - asked
-    least = max(1, len(missing) // 2)
+    starts = {stem(w) for name in (*phrases(question), *identifiers(question)) for w in words(name)} & missing
+
+    def gain(unit: Unit) -> int:
+        gained = missing & _about([unit])
+        return len(gained) if gained & starts or len(gained) >= max(1, len(missing) // 2) else 0
+
     rest = [u for u in quotable if all(u.passage.label != q.passage.label for q in quotes) and named & _names([u])]
-    best = max(rest, key=lambda u: (len(missing & _about([u])), -len(u.text)), default=None)
-    return (best,) if best and missing and len(missing & _about([best])) >= least else ()
+    best = max(rest, key=lambda u: (gain(u), -len(u.text)), default=None)
+    return (best,) if best and gain(best) else ()
 
 
 def _about(quotes: Sequence[Unit]) -> set[str]:
