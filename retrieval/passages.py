@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ingest import names
 from ingest.types import Chunk
@@ -168,9 +169,17 @@ def _touch(run: _Run, chunk: Chunk) -> bool:
 
 
 def _text(run: _Run) -> str:
-    """The chunks' lines, each line once, with the blank lines that lay between chunks."""
-    shown: dict[int, str] = {}
-    for hit in run.hits:
-        for offset, line in enumerate(hit.chunk.text.split("\n")):
-            shown.setdefault(hit.chunk.start_line + offset, line)
-    return "\n".join(shown.get(line, "") for line in range(min(shown), max(shown) + 1))
+    """The chunks' lines with the blank lines that lay between them.
+
+    Where a chunk is a part of one long line, or of a page whose lines loading rewrote, lines do not add up: then the
+    texts follow one another.
+    """
+    chunks = [hit.chunk for hit in run.hits]
+    if any(chunk.text.count("\n") != chunk.end_line - chunk.start_line for chunk in chunks) or any(
+        after.start_line <= before.end_line for before, after in pairwise(chunks)
+    ):
+        return "\n".join(chunk.text for chunk in chunks)
+    text = chunks[0].text
+    for before, after in pairwise(chunks):
+        text += "\n" * (after.start_line - before.end_line) + after.text
+    return text
