@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -80,6 +80,10 @@ class Store(Protocol):
 
     def mentioners(self, names: Sequence[str], *, common: int) -> dict[str, tuple[int, ...]]:
         """Map each name that between 1 and `common` chunks mention to those chunks, ascending. Others are absent."""
+        ...
+
+    def defined(self, names: Iterable[str]) -> set[str]:
+        """Return those of the names that any chunk defines; made for thousands of names that are mostly unknown."""
         ...
 
     def in_document(self, path: str) -> list[Chunk]:
