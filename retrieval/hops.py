@@ -73,7 +73,7 @@ def follow(
     start: Mapping[int, float],
     graph: Graph,
     question: Vectors,
-    vectors: Callable[[Collection[int]], Mapping[int, Vectors]],
+    vectors: Callable[[Sequence[int]], Mapping[int, Vectors]],
     settings: HopSettings,
     within: Collection[int] | None = None,
 ) -> tuple[dict[int, float], dict[int, str]]:
@@ -94,7 +94,7 @@ def follow(
         }
         wanted = {*frontier, *(edge.target for leaving in edges.values() for edge in leaving)} - known.keys()
         if wanted:
-            known.update(vectors(wanted))
+            known.update(vectors(sorted(wanted)))
         gained: dict[int, float] = {}
         carried = {}
         for origin in frontier:
@@ -123,4 +123,4 @@ def _likeness(question: Vectors, origin: Vectors, targets: Vectors, pair: float)
     together = targets + origin
     norms = np.maximum(np.linalg.norm(together, axis=1), 1e-9)
     both = np.maximum(together @ question / norms, 0.0)
-    return (1 - pair) * own + pair * both
+    return np.asarray((1 - pair) * own + pair * both, dtype=np.float32)
