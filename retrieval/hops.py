@@ -84,7 +84,8 @@ def follow(
     score to an edge, the name of that edge.
     """
     base = {chunk: score for chunk, score in start.items() if within is None or chunk in within}
-    current, carried = base, {}
+    current = base
+    carried: dict[int, str] = {}
     known: dict[int, Vectors] = {}
     for _ in range(settings.rounds):
         frontier = sorted(current, key=lambda chunk: (-current[chunk], chunk))[: settings.frontier]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -27,8 +27,8 @@ class Drawn:
         return self.lacking.get(origin, {})
 
 
-def vectors(of: Mapping[int, Vectors]):  # type: ignore[no-untyped-def]
-    def look_up(wanted: Collection[int]) -> dict[int, Vectors]:
+def vectors(of: Mapping[int, Vectors]) -> Callable[[Sequence[int]], dict[int, Vectors]]:
+    def look_up(wanted: Sequence[int]) -> dict[int, Vectors]:
         return {chunk: of[chunk] for chunk in wanted if chunk in of}
 
     return look_up

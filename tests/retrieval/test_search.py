@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -21,9 +20,9 @@ CORPUS = [
 QUESTION = "Which towns were sung about where the one behind Hello Love grew up?"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EdgeStore]:
-    store = EdgeStore(tmp_path / "store", HashEmbedder.dim)
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeStore]:
+    store = EdgeStore(tmp_path_factory.mktemp("search") / "store", HashEmbedder.dim)
     store.write(CORPUS, HashEmbedder().embed([f"{c.header}\n{c.text}" for c in CORPUS]))
     yield store
     store.close()
