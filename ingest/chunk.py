@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 from ingest.chunk_prose import plain_pieces, prose_pieces
 from ingest.ids import chunk_id
+from ingest.languages.grammar import LANGUAGES
 from ingest.languages.recognise import stem_of
 from ingest.names import file_names, prose_name, unique
 from ingest.pieces import Piece
 from ingest.types import Chunk, Document
 
-_GRAMMARS = frozenset({"python", "javascript", "typescript", "tsx", "go", "rust", "java", "c", "cpp"})
+
 
 
 def chunk(document: Document) -> list[Chunk]:
@@ -53,7 +54,7 @@ def chunk(document: Document) -> list[Chunk]:
 def _pieces(document: Document, lines: Sequence[str]) -> list[Piece]:
     if document.kind == "prose":
         return prose_pieces(lines, document.language, document.path)
-    if document.language in _GRAMMARS:
+    if document.language in LANGUAGES:
         from ingest.chunk_code import code_pieces
 
         return code_pieces(document.text, lines, document.language, document.path)
@@ -68,5 +69,9 @@ def _title(document: Document, piece: Piece) -> str:
 
 
 def _own_names(document: Document) -> list[str]:
+    """The file's stem and its file names. What only marks a folder's first page is named after the folder."""
     stem = stem_of(document.path)
+    folder = posixpath.basename(posixpath.dirname(document.path))
+    if folder and stem.lower() in ("__init__", "index", "readme", "mod"):
+        stem = folder
     return [prose_name(stem), *file_names(document.path)]
