@@ -223,9 +223,7 @@ def module_names(path: str, language: str) -> list[str]:
     return with_tails(".".join([*folders, stem])) if language == "python" else [stem]
 
 
-def _walk(
-    definitions: Sequence[Definition], trail: tuple[str, ...]
-) -> Iterator[tuple[Definition, tuple[str, ...]]]:
+def _walk(definitions: Sequence[Definition], trail: tuple[str, ...]) -> Iterator[tuple[Definition, tuple[str, ...]]]:
     for definition in definitions:
         own = (*trail, *definition.name)
         yield definition, own

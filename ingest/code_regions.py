@@ -69,9 +69,7 @@ class _Layout:
         self.tree = tree
         self.lines = lines
 
-    def parts(
-        self, start: int, end: int, children: Sequence[Definition], trail: tuple[str, ...]
-    ) -> list[Region]:
+    def parts(self, start: int, end: int, children: Sequence[Definition], trail: tuple[str, ...]) -> list[Region]:
         """Return what rows `start` to `end` of a file or container consist of, in order."""
         found: list[Region] = []
         cursor = start
@@ -127,7 +125,12 @@ class _Layout:
             return replace(below, start=above.start)  # `class Name:` and nothing else
         if size > MERGED:
             return None
-        if below.is_gap and not above.is_gap and self._size(below) <= _TRIFLE and below.end - 1 not in self.tree.leading:
+        if (
+            below.is_gap
+            and not above.is_gap
+            and self._size(below) <= _TRIFLE
+            and below.end - 1 not in self.tree.leading
+        ):
             return replace(above, end=below.end)
         if above.role == "head" or not (self._is_small(above) and self._is_small(below)):
             return None

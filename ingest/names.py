@@ -35,7 +35,9 @@ _CODE_SPAN = re.compile(r"``([^`\n]{1,200})``|`([^`\n]{1,200})`")
 _ROLE = re.compile(r":([a-z:+\-]{1,40}):`(?:[^`<]*<)?[~!]?([^`<>\n]{1,200})>?`")
 # The target of these roles is a label, a page or a word, no dotted name.
 _LABEL_ROLES = frozenset({"ref", "numref", "term", "any", "std:ref", "std:label"})
-_TEXT_ROLES = frozenset({"doc", "rfc", "pep", "ticket", "kbd", "guilabel", "menuselection", "abbr", "sub", "sup", "math"})
+_TEXT_ROLES = frozenset(
+    {"doc", "rfc", "pep", "ticket", "kbd", "guilabel", "menuselection", "abbr", "sub", "sup", "math"}
+)
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 # What an identifier looks like outside a code span: a call, an underscore inside, a dot inside, or a hump.

@@ -30,7 +30,8 @@ _BY_LANGUAGE = {
     "typescript": _SCRIPT,
     "tsx": _SCRIPT,
     "c": _C,
-    "cpp": _C + """
+    "cpp": _C
+    + """
 alignas alignof and asm catch class concept const_cast consteval constexpr constinit co_await co_return co_yield decltype
 delete dynamic_cast explicit export final friend mutable namespace new noexcept not nullptr operator or override private
 protected public reinterpret_cast requires static_assert static_cast template this throw try typeid typename using

@@ -85,7 +85,9 @@ def test_read_returns_lines_of_the_file_as_it_is_now(opened: Library, folder: Pa
     assert opened.read("src/settings.py", 1, 9).text == "HERON_RETENTION = 60\n"
 
 
-@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "src/../../secret", ".hoplite/manifest.sqlite", "none.md"])
+@pytest.mark.parametrize(
+    "path", ["../secret", "/etc/passwd", "src/../../secret", ".hoplite/manifest.sqlite", "none.md"]
+)
 def test_only_what_was_indexed_can_be_read(opened: Library, path: str) -> None:
     assert opened.resolve(path) is None
     with pytest.raises(ToolError, match="no indexed file"):
@@ -197,3 +199,4 @@ def test_a_folder_that_is_not_there_or_empty_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="nothing to index"):
         indexing.index([tmp_path / "empty"])
+    assert list((tmp_path / "empty").iterdir()) == []
