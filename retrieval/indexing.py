@@ -10,11 +10,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.walk import FoundFile, walk
 from opentelemetry import trace
 
 from ingest import pipeline
 from ingest.errors import UserError, WorkspaceMissing
+from ingest.walk import FoundFile, walk
 from retrieval.embedders import embedder_named
 from retrieval.index import Applied, FileResult, Indexer, repair
 from retrieval.manifest import Failure, Manifest
