@@ -15,8 +15,6 @@ from ingest.pieces import Piece
 from ingest.types import Chunk, Document
 
 
-
-
 def chunk(document: Document) -> list[Chunk]:
     """Return the document's chunks in the order of their lines. Each line that is not blank is in exactly one chunk,
     but for a line too long for one, which is cut. The first chunk also defines the document's own names."""
