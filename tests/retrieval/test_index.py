@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ingest.errors import EmbedderMismatch, FileFailed, WorkspaceDamaged
 from ingest.ids import chunk_id
@@ -32,8 +35,9 @@ class HashEmbedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         self.texts += texts
         rows = [np.frombuffer(hashlib.sha256(t.encode()).digest()[:DIM], np.uint8) for t in texts]
-        made = np.stack(rows).astype(np.float32)
-        return made / np.linalg.norm(made, axis=1, keepdims=True)
+        made: Vectors = np.stack(rows).astype(np.float32)
+        made /= np.linalg.norm(made, axis=1, keepdims=True)
+        return made
 
 
 class Stop(BaseException):
@@ -203,7 +207,7 @@ def test_a_run_stopped_at_any_step_resumes_with_nothing_lost_or_doubled(after: b
         step += 1
         desk, countdown = Desk(), [step]
         for results in (FIRST, SECOND):
-            parts = [Stopping(p, countdown, after=after) for p in (desk.store, desk.manifest, desk.embedder)]
+            parts: Any = [Stopping(p, countdown, after=after) for p in (desk.store, desk.manifest, desk.embedder)]
             try:
                 Indexer(*parts, batch=3).apply(results)
                 stopped = False
@@ -280,6 +284,17 @@ def test_a_document_larger_than_a_batch_is_written_in_parts(desk: Desk) -> None:
     done = desk.apply(a_file("big.md", *(f"part {i}" for i in range(10))))
     assert done == Applied(written=1, chunks=10, embedded=10)
     assert desk.store.counts() == Counts(10, 10)
+
+
+def test_a_run_is_one_span_with_its_embedding_and_writing_below(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider, kept = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    monkeypatch.setattr("retrieval.index.trace.get_tracer", provider.get_tracer)
+    desk.apply(FIRST[1])
+    embed, write, index = kept.get_finished_spans()
+    assert (embed.name, write.name, index.name) == ("embed", "write", "index")
+    assert embed.parent == write.parent == index.context
+    assert (index.attributes or {})["hoplite.chunks"] == 1
 
 
 def test_another_embedder_is_refused_before_anything_is_written(desk: Desk) -> None:

@@ -36,8 +36,9 @@ def chunks(n: int, start: int = 0) -> list[Chunk]:
 
 
 def vectors(n: int) -> Vectors:
-    made = np.random.default_rng(n).standard_normal((n, DIM)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+    made: Vectors = np.random.default_rng(n).standard_normal((n, DIM)).astype(np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    return made
 
 
 @pytest.fixture
