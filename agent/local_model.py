@@ -1,11 +1,13 @@
 """The language model on this machine: a llama.cpp server started at the first question, and how to ask it.
 
-Qwen2.5-Coder-1.5B on two cores: MEASURED.
+Qwen2.5-Coder-1.5B on two cores: 2.5 seconds to load, 85 tokens a second reading, 20 to 22 writing. What a conversation
+shares with the one before is not read again: after 484 shared tokens the first one came in 0.2 seconds, not in 5.8.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import http.client
 import json
@@ -44,7 +46,11 @@ class LocalServer:
     """One llama.cpp server, started when first needed and again when it died; stopped with this process."""
 
     def __init__(self, model: Path, *, context: int = CONTEXT_TOKENS, threads: int | None = None) -> None:
-        """`model` is a GGUF file, `context` its window in tokens, `threads` as many as there are cores, up to 8."""
+        """`model` is a GGUF file, `context` its window in tokens, `threads` (cores, up to 8, unless told) read prompts.
+
+        One less writes. llama.cpp's threads wait for each other at every layer of every token, spinning: with other
+        work on both cores, two threads wrote 1 to 7 tokens a second and one 18 to 23; on idle cores two wrote 33.
+        """
         self._model = model
         self._context = context
         self._threads = threads or min(8, len(os.sched_getaffinity(0)))
@@ -72,6 +78,11 @@ class LocalServer:
         with self._starting:
             self._discard()
 
+    @property
+    def process_id(self) -> int | None:
+        """The server's process, None where it is not started."""
+        return self._process.pid if self._process is not None else None
+
     def last_word(self) -> str:
         """Return the last line that llama.cpp logged."""
         if self._log is None:
@@ -91,7 +102,13 @@ class LocalServer:
             stderr=self._log,
             start_new_session=True,  # Ctrl-C in the terminal is for this process to handle.
         )
-        wanted = {"model": str(self._model), "key": key, "context": self._context, "threads": self._threads}
+        wanted = {
+            "model": str(self._model),
+            "key": key,
+            "context": self._context,
+            "reading_threads": self._threads,
+            "writing_threads": max(1, self._threads - 1),
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         # Through a pipe, since other users can read a command line.
@@ -159,7 +176,7 @@ def local_stream(which: str, *, say: Say | None = None) -> Stream:
             yield from ask(endpoint, request)
         except TimeoutError:
             raise  # An OSError too, but its message is the caller's.
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: not JSON.
             raise ModelUnavailable(
                 f"The local language model stopped while answering ({server.last_word() or error}), perhaps for want "
                 "of memory. Ask again, it will be started again, or use `--model none`."
@@ -184,20 +201,20 @@ def ask(endpoint: Endpoint, request: Request) -> Generator[Piece, None, None]:
         "stream_options": {"include_usage": True},
     }
     connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=CONNECT_SECONDS)
-    try:
+    with contextlib.closing(connection):
         connection.connect()
-        connection.sock.settimeout(request.seconds_left)
+        # Kept, because the connection lets go of it when the server says that this answer is its last.
+        socket = connection.sock
+        socket.settimeout(request.seconds_left)
         headers = {"Authorization": f"Bearer {endpoint.key}", "Content-Type": "application/json"}
         connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
-        response = connection.getresponse()
-        if response.status != http.client.OK:
-            raise _refused(response.read(_MAX_LINE))
-        while line := response.readline(_MAX_LINE):
-            if line.startswith(b"data: {"):
-                yield _piece(json.loads(line.removeprefix(b"data: ")))
-            connection.sock.settimeout(request.seconds_left)
-    finally:
-        connection.close()
+        with connection.getresponse() as response:
+            if response.status != http.client.OK:
+                raise _refused(response.read(_MAX_LINE))
+            while line := response.readline(_MAX_LINE):
+                if line.startswith(b"data: {"):
+                    yield _piece(json.loads(line.removeprefix(b"data: ")))
+                socket.settimeout(request.seconds_left)
 
 
 def _piece(event: dict[str, Any]) -> Piece:

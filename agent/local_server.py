@@ -28,8 +28,8 @@ def main() -> None:
     params.port = 0  # Any free one.
     params.n_ctx = wanted["context"]
     params.n_parallel = 1
-    params.cpuparams.n_threads = wanted["threads"]
-    params.cpuparams_batch.n_threads = wanted["threads"]
+    params.cpuparams.n_threads = wanted["writing_threads"]
+    params.cpuparams_batch.n_threads = wanted["reading_threads"]
     params.cache_ram_mib = (
         512  # Beginnings of other conversations kept for their return, 28 KB a token; 8 GB unless told.
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -82,6 +82,10 @@ class Store(Protocol):
         """Map each name that between 1 and `common` chunks mention to those chunks, ascending. Others are absent."""
         ...
 
+    def defined(self, names: Iterable[str]) -> set[str]:
+        """Return those of the names that any chunk defines; made for thousands of names that are mostly unknown."""
+        ...
+
     def in_document(self, path: str) -> list[Chunk]:
         """Return a document's chunks in the order of their lines."""
         ...
@@ -92,16 +96,4 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release files and locks; closing twice is no error."""
-        ...
-
-
-class Reranker(Protocol):
-    """Scores passages against a query with a model that reads more closely than the first stage."""
-
-    def score(self, query: str, texts: Mapping[int, str]) -> dict[int, float]:
-        """Return one score for each text, comparable within one call only, higher is better.
-
-        Keys are chunk ids, by which an implementation may cache. Raises ModelUnavailable, with the command that
-        fetches the weights.
-        """
         ...

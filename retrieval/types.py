@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from ingest.types import Chunk, Kind
 
@@ -14,6 +15,12 @@ class Scope:
 
     path: str | None = None
     kind: Kind | None = None
+
+    def holds(self, chunk: Chunk) -> bool:
+        """Whether a chunk lies inside."""
+        return (self.kind is None or chunk.kind == self.kind) and (
+            self.path is None or fnmatchcase(chunk.path, self.path)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,39 @@
+# `make demo` and `make test` each set up all they need: a virtual environment in .venv, pinned packages, and the weights.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The question for `make demo Q='…'`, handed on through the environment, so that no quote in it reaches the shell.
+export Q
+
+.PHONY: help demo test check weights clean
+
+help:
+	@echo "make demo [Q='question']   index this repository and ask it a two-hop question"
+	@echo "make test                  run every test"
+	@echo "make check                 lint and types"
+	@echo "make clean                 remove .venv and the demo's index"
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hoplite needs Python 3.11 or newer; set PYTHON=…"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,dev]'
+	@touch $@
+
+weights: $(VENV)/ready
+	@$(BIN)/hoplite models pull
+
+demo: weights
+	@if [ -n "$$Q" ]; then $(BIN)/hoplite demo "$$Q"; else $(BIN)/hoplite demo; fi
+
+test: weights
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .hoplite

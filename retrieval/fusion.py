@@ -1,0 +1,33 @@
+"""Fusion: one score from words and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from retrieval.types import Scored
+
+LEXICAL_WEIGHT = 0.3
+"""What BM25 is worth beside the cosine. On three multi-hop sets recall@5 is the same from 0.15 to 0.3; 0.5 loses 1."""
+
+
+def scaled(lexical: Sequence[Scored]) -> dict[int, float]:
+    """Return BM25 scores divided by the best one, so that they lie in (0, 1]."""
+    best = max((hit.score for hit in lexical), default=0.0)
+    return {hit.id: hit.score / best for hit in lexical} if best > 0 else {}
+
+
+def fused(lexical: Mapping[int, float], cosines: Mapping[int, float]) -> dict[int, float]:
+    """Return the weighted sum of scaled BM25 and cosine for each chunk that either found.
+
+    The cosine is taken as it is, negative as 0: scaled by the best one of each query it was worth 1 to 2 points of
+    recall@5 less on all three multi-hop sets, since the best cosine of a query says how much the vectors know.
+    """
+    return {
+        chunk: LEXICAL_WEIGHT * lexical.get(chunk, 0.0) + (1 - LEXICAL_WEIGHT) * max(0.0, cosines.get(chunk, 0.0))
+        for chunk in lexical.keys() | cosines.keys()
+    }
+
+
+def ranked(scores: Mapping[int, float]) -> tuple[Scored, ...]:
+    """Return the chunks best first, ties by chunk id."""
+    return tuple(Scored(chunk, score) for chunk, score in sorted(scores.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,133 @@
+"""The name graph of one question: edges between chunks, looked up in the store as a walk asks for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from ingest import names
+from ingest.types import Chunk
+from retrieval.fusion import scaled
+from retrieval.hops import Edge, HopSettings
+from retrieval.protocols import Store
+from retrieval.tokens import tokens
+from retrieval.types import Scope
+
+OPEN_WORDS_LIMIT = 1000
+"""How deep the list of chunks with the open words goes; a target below it counts as having none of them."""
+
+
+class NameGraph:
+    """Edges for one question. Looks each chunk up once; made anew for every search."""
+
+    def __init__(self, store: Store, query: str, settings: HopSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self.query_terms = tokens(query)
+        self._asked = f" {' '.join(names.words(query))} "
+        self._chunks: dict[int, Chunk] = {}
+        self._edges: dict[int, list[Edge]] = {}
+        self._open: dict[frozenset[str], dict[int, float]] = {}
+        self._specific: dict[str, float] = {}
+        self._rarest = 0.0
+
+    def named(self, query: str) -> dict[int, tuple[float, str]]:
+        """Return the chunks that define a name in the question: what that adds to their score, and the name.
+
+        A rarer name is worth more, and so is a name of rarer words: a page headed "Settings" is hardly what a question
+        about settings asks for, one headed "Hello Love" is.
+        """
+        query_words = names.words(query)
+        defined = self._store.defined(names.candidates(query_words) | set(names.identifiers(query)))
+        prose = names.mentioned(query_words, defined)
+        code = [name for name in names.identifiers(query) if name in defined]
+        definers = self._store.definers([*prose, *code], common=self._settings.common)
+        self._weigh(definers)
+        found: dict[int, tuple[float, str]] = {}
+        for name in dict.fromkeys([*code, *prose]):
+            for chunk in definers.get(name, ()):
+                gain, first = found.get(chunk, (0.0, name))
+                found[chunk] = (gain + self._specific[name] / math.sqrt(len(definers[name])), first)
+        return found
+
+    def edges(self, origins: Sequence[int]) -> Mapping[int, Sequence[Edge]]:
+        """Return the edges that leave each chunk, one a target, strongest first, at most `settings.edges`."""
+        new = [origin for origin in origins if origin not in self._edges]
+        if new:
+            self._look_up(new)
+        return {origin: self._edges[origin] for origin in origins if origin in self._edges}
+
+    def open_words(self, origin: int) -> Mapping[int, float]:
+        """Return BM25, scaled to 1, of the words of the question that `origin` does not have."""
+        chunk = self._chunks.get(origin)
+        if chunk is None:
+            return {}
+        here = set(tokens(chunk.header)) | set(tokens(chunk.text))
+        lacking = [term for term in self.query_terms if term not in here]
+        key = frozenset(lacking)
+        if key not in self._open:
+            found = self._store.lexical(lacking, limit=OPEN_WORDS_LIMIT, scope=Scope()) if lacking else []
+            self._open[key] = scaled(found)
+        return self._open[key]
+
+    def _look_up(self, origins: Sequence[int]) -> None:
+        self._chunks.update(self._store.chunks([o for o in origins if o not in self._chunks]))
+        present = [self._chunks[o] for o in origins if o in self._chunks]
+        words = {c.id: names.words(c.text) if c.kind == "prose" else [] for c in present}
+        possible: set[str] = set()
+        for chunk in present:
+            possible |= names.candidates(words[chunk.id]) | set(chunk.mentions)
+        defined = self._store.defined(possible)
+        forward = {
+            c.id: names.unique([*names.mentioned(words[c.id], defined), *(m for m in c.mentions if m in defined)])
+            for c in present
+        }
+        shared = {c.id: [n for n in (*c.defines, *c.mentions) if not self._in_question(n)] for c in present}
+        common = self._settings.common
+        definers = self._store.definers(_all(forward.values()) + _all(shared.values()), common=common)
+        mentioners = self._store.mentioners(_all(shared.values()), common=common)
+        self._weigh([*definers, *mentioners])
+        for chunk in present:
+            self._edges[chunk.id] = self._strongest(chunk.id, forward[chunk.id], shared[chunk.id], definers, mentioners)
+
+    def _strongest(
+        self,
+        origin: int,
+        forward: Sequence[str],
+        shared: Sequence[str],
+        definers: Mapping[str, tuple[int, ...]],
+        mentioners: Mapping[str, tuple[int, ...]],
+    ) -> list[Edge]:
+        best: dict[int, Edge] = {}
+
+        def add(target: int, name: str, weight: float) -> None:
+            if target != origin and (target not in best or weight > best[target].weight):
+                best[target] = Edge(target, name, weight)
+
+        for name in forward:
+            for target in definers.get(name, ()):
+                add(target, name, self._settings.defined * self._specific[name] / math.sqrt(len(definers[name])))
+        for name in shared:
+            holders = {*mentioners.get(name, ()), *definers.get(name, ())}
+            if 1 < len(holders) <= self._settings.common:
+                for target in holders:
+                    weight = self._settings.shared * self._specific[name] / math.log2(1 + len(holders))
+                    add(target, name, weight)
+        return sorted(best.values(), key=lambda edge: (-edge.weight, edge.target))[: self._settings.edges]
+
+    def _weigh(self, found: Iterable[str]) -> None:
+        """Note how specific names are: 1 for one whose words together are as rare as a word of a single chunk."""
+        words = {name: tokens(name) for name in found if name not in self._specific}
+        rarity = self._store.idf(list({word for parts in words.values() for word in parts}))
+        if self._rarest == 0.0:
+            self._rarest = math.log(max(2, self._store.counts().chunks))
+        for name, parts in words.items():
+            self._specific[name] = min(1.0, sum(max(0.0, rarity.get(word, 0.0)) for word in parts) / self._rarest)
+
+    def _in_question(self, name: str) -> bool:
+        """A phrase that the question itself has leads nowhere new: the first stage has already looked for it."""
+        return f" {name} " in self._asked
+
+
+def _all(groups: Collection[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(name for group in groups for name in group))

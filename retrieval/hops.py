@@ -1,0 +1,127 @@
+"""Hops: scores flow from a chunk along names to the chunks that complete it.
+
+One round looks at the best chunks so far (the frontier). From each, every edge carries a share of its score to the
+chunk at the other end: more for a rarer name, more where the pair of both reads like the question, and more where the
+target has the words of the question that the origin left open. A chunk keeps its own first-stage score plus the best
+that one edge brought it; the next round starts from there.
+
+The same walk serves twice: over the whole corpus with static vectors, which finds the candidates, then over the
+candidates alone with a transformer's vectors, which orders them. Walking again, rather than sorting by likeness to the
+question, is what keeps a bridge that is unlike the question where the hops put it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from retrieval.protocols import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class HopSettings:
+    """How a walk weighs what it sees; one setting for every corpus.
+
+    rounds: longest path. frontier: chunks that a round leaves from. defined, shared: what an edge keeps of its origin's
+    score. lacking: worth of the open words beside likeness. keep: what an edge to an unlike chunk still carries.
+    pair: how much of the likeness is that of origin and target together, the rest is the target's own.
+    named: what a name in the question adds to a chunk that defines it. common: a name that more chunks have is no edge.
+    edges: targets a chunk leads to at the most, strongest first.
+    """
+
+    rounds: int = 3
+    frontier: int = 8
+    defined: float = 0.85
+    shared: float = 0.6
+    lacking: float = 0.8
+    keep: float = 0.1
+    pair: float = 0.7
+    named: float = 1.0
+    common: int = 30
+    edges: int = 100
+
+    def with_rounds(self, rounds: int) -> HopSettings:
+        """Return the same settings for another longest path."""
+        return replace(self, rounds=rounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A way from one chunk to another: the name they have in common and the share of the score it carries."""
+
+    target: int
+    name: str
+    weight: float
+
+
+class Graph(Protocol):
+    """What a walk asks of the corpus."""
+
+    def edges(self, origins: Sequence[int]) -> Mapping[int, Sequence[Edge]]:
+        """Return the edges that leave each chunk, one a target, strongest first."""
+        ...
+
+    def open_words(self, origin: int) -> Mapping[int, float]:
+        """Return, for chunks that have the words of the question which `origin` leaves open, how well, from 0 to 1."""
+        ...
+
+
+def follow(
+    start: Mapping[int, float],
+    graph: Graph,
+    question: Vectors,
+    vectors: Callable[[Sequence[int]], Mapping[int, Vectors]],
+    settings: HopSettings,
+    within: Collection[int] | None = None,
+) -> tuple[dict[int, float], dict[int, str]]:
+    """Walk from the first stage's scores along names.
+
+    `question` is a unit vector (d,); `vectors` returns unit vectors (d,) of the chunks it knows. With `within`, only
+    those chunks take part. Returns the scores after the last round, and for each chunk that owes more than half of its
+    score to an edge, the name of that edge.
+    """
+    base = {chunk: score for chunk, score in start.items() if within is None or chunk in within}
+    current = base
+    carried: dict[int, str] = {}
+    known: dict[int, Vectors] = {}
+    for _ in range(settings.rounds):
+        frontier = sorted(current, key=lambda chunk: (-current[chunk], chunk))[: settings.frontier]
+        edges = {
+            origin: [edge for edge in leaving if within is None or edge.target in within]
+            for origin, leaving in graph.edges(frontier).items()
+        }
+        wanted = {*frontier, *(edge.target for leaving in edges.values() for edge in leaving)} - known.keys()
+        if wanted:
+            known.update(vectors(sorted(wanted)))
+        gained: dict[int, float] = {}
+        carried = {}
+        for origin in frontier:
+            leaving = [edge for edge in edges.get(origin, ()) if edge.target in known]
+            if not leaving or origin not in known:
+                continue
+            targets = np.stack([known[edge.target] for edge in leaving])
+            likeness = _likeness(question, known[origin], targets, settings.pair)
+            still = graph.open_words(origin)
+            for edge, like in zip(leaving, likeness, strict=True):
+                fit = settings.keep + (1 - settings.keep) * float(like) + settings.lacking * still.get(edge.target, 0.0)
+                gain = current[origin] * edge.weight * fit
+                if gain > gained.get(edge.target, 0.0):
+                    gained[edge.target] = gain
+                    carried[edge.target] = edge.name
+        current = dict(base)
+        for chunk, gain in gained.items():
+            current[chunk] = base.get(chunk, 0.0) + gain
+    via = {chunk: name for chunk, name in carried.items() if current[chunk] > 2 * base.get(chunk, 0.0)}
+    return current, via
+
+
+def _likeness(question: Vectors, origin: Vectors, targets: Vectors, pair: float) -> Vectors:
+    """Return float (n,): how much each target (n, d), alone and together with its origin (d,), is like the question."""
+    own = np.maximum(targets @ question, 0.0)
+    together = targets + origin
+    norms = np.maximum(np.linalg.norm(together, axis=1), 1e-9)
+    both = np.maximum(together @ question / norms, 0.0)
+    return np.asarray((1 - pair) * own + pair * both, dtype=np.float32)

@@ -1,0 +1,239 @@
+"""The embedded store: text, terms and names in one SQLite file, vectors in a Qdrant shard beside it.
+
+A write goes to the shard first and to SQLite second, a removal the other way round: whatever a kill leaves behind is a
+vector without a text, which the next index run sweeps.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ingest.types import Chunk
+from retrieval import links
+from retrieval.database import Database
+from retrieval.lexical import SCHEMA as LEXICAL_SCHEMA
+from retrieval.lexical import Ids, Lexical
+from retrieval.protocols import Vectors
+from retrieval.shard import Shard
+from retrieval.tokens import searchable, tokens
+from retrieval.types import Counts, Scope, Scored
+
+# Rises with every change to the tables or to `tokens`, whose terms the removal of a chunk counts again.
+FORMAT = 1
+
+_SCHEMA = (
+    """
+CREATE TABLE chunks(
+    id INTEGER PRIMARY KEY, path TEXT, kind TEXT, language TEXT, title TEXT, header TEXT, text TEXT,
+    start_line INTEGER, end_line INTEGER, defines TEXT, mentions TEXT);
+CREATE INDEX chunks_by_path ON chunks(path, kind);
+"""
+    + LEXICAL_SCHEMA
+    + links.SCHEMA
+)
+
+
+class EdgeStore:
+    """`Store` in a folder of this machine. Safe among the threads of one process."""
+
+    def __init__(self, folder: Path, dim: int) -> None:
+        """Open or create the store for vectors of `dim` numbers.
+
+        Raises WorkspaceBusy, EmbedderMismatch and WorkspaceDamaged, each with the next step.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._database = Database(folder / "chunks.sqlite", _SCHEMA, FORMAT)
+        try:
+            self._shard = Shard(folder / "vectors", dim)
+        except BaseException:
+            self._database.close()
+            raise
+        self._lexical = Lexical()
+        self._paths: list[str] | None = None
+        self._among: dict[Scope, Ids] = {}
+
+    def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Make the chunks searchable, durably before it returns; the last of two with the same id counts."""
+        if len(chunks) != len(vectors):
+            raise ValueError(f"{len(chunks)} chunks, but {len(vectors)} vectors")
+        if not chunks:
+            return
+        self._shard.upsert(chunks, vectors)
+        new = {chunk.id: chunk for chunk in chunks}
+        with self._database.writing() as connection:
+            self._forget()
+            old = _chunks(connection, list(new))
+            # A chunk that only moved keeps its terms: same text, same score, no segment of its own.
+            changed = [i for i, chunk in new.items() if i not in old or searchable(old[i]) != searchable(chunk)]
+            self._lexical.remove(connection, {i: tokens(searchable(old[i])) for i in changed if i in old})
+            links.remove(connection, list(old.values()))
+            connection.executemany(
+                f"INSERT OR REPLACE INTO chunks VALUES ({', '.join('?' * 11)})",  # noqa: S608
+                [_row(new[i]) for i in sorted(new)],
+            )
+            links.add(connection, list(new.values()))
+            self._lexical.add(connection, {i: tokens(searchable(new[i])) for i in changed})
+            self._lexical.merge(connection)
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Forget these chunks; unknown ids are no error."""
+        if not ids:
+            return
+        with self._database.writing() as connection:
+            self._forget()
+            old = _chunks(connection, ids)
+            self._lexical.remove(connection, {i: tokens(searchable(chunk)) for i, chunk in old.items()})
+            links.remove(connection, list(old.values()))
+            connection.executemany("DELETE FROM chunks WHERE id = ?", [(i,) for i in old])
+            self._lexical.merge(connection)
+        self._shard.remove(ids)
+
+    def counts(self) -> Counts:
+        """Count the rows and the vectors."""
+        with self._database.reading() as connection:
+            chunks = int(connection.execute("SELECT count(*) FROM chunks").fetchone()[0])
+        return Counts(chunks=chunks, vectors=self._shard.count())
+
+    def ids(self) -> set[int]:
+        """Every chunk id that has a row or a vector."""
+        with self._database.reading() as connection:
+            rows = {i for (i,) in connection.execute("SELECT id FROM chunks")}
+        return rows | self._shard.ids()
+
+    def dense(self, vector: Vectors, *, limit: int, scope: Scope) -> list[Scored]:
+        """Return the nearest chunks by cosine, best first, ties by chunk id."""
+        paths = self._matching(scope.path) if scope.path is not None else None
+        return self._shard.nearest(vector, limit=limit, paths=paths, kind=scope.kind)
+
+    def lexical(self, terms: Sequence[str], *, limit: int, scope: Scope) -> list[Scored]:
+        """Return the best chunks by BM25, with the scores of `rank_bm25.BM25Okapi` over the chunks that are here."""
+        with self._database.reading() as connection:
+            among = None if scope == Scope() else self._within(connection, scope)
+            return self._lexical.search(connection, terms, limit=limit, among=among)
+
+    def idf(self, terms: Sequence[str]) -> dict[str, float]:
+        """Return each known term's inverse document frequency, as `lexical` weighs it."""
+        with self._database.reading() as connection:
+            return self._lexical.idf(connection, terms)
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
+        """Return the chunks that are here, by id, in the order asked."""
+        with self._database.reading() as connection:
+            found = _chunks(connection, ids)
+        return {i: found[i] for i in ids if i in found}
+
+    def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
+        """Return the vectors that are here, by id."""
+        return self._shard.vectors(ids)
+
+    def definers(self, names: Sequence[str], *, common: int) -> dict[str, tuple[int, ...]]:
+        """Map each name that between 1 and `common` chunks define to those chunks, ascending."""
+        with self._database.reading() as connection:
+            return links.chunks_with(connection, names, "defined", common=common)
+
+    def mentioners(self, names: Sequence[str], *, common: int) -> dict[str, tuple[int, ...]]:
+        """Map each name that between 1 and `common` chunks mention to those chunks, ascending."""
+        with self._database.reading() as connection:
+            return links.chunks_with(connection, names, "mentioned", common=common)
+
+    def defined(self, names: Iterable[str]) -> set[str]:
+        """Return those of the names that any chunk defines."""
+        with self._database.reading() as connection:
+            return links.defined(connection, names)
+
+    def in_document(self, path: str) -> list[Chunk]:
+        """Return a document's chunks in the order of their lines."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT * FROM chunks WHERE path = ?", (path,)).fetchall()
+        return sorted(map(_chunk, rows), key=lambda c: (c.start_line, c.end_line, c.id))
+
+    def optimize(self) -> None:
+        """Merge the segments of the terms and of the vectors."""
+        with self._database.writing() as connection:
+            self._forget()
+            self._lexical.merge(connection, everything=True)
+        self._shard.optimize()
+
+    def close(self) -> None:
+        """Release files and locks; closing twice is no error."""
+        self._shard.close()
+        self._database.close()
+
+    def _forget(self) -> None:
+        """Drop what was read from the rows that are about to change."""
+        self._lexical.forget()
+        self._paths = None
+        self._among.clear()
+
+    def _matching(self, glob: str) -> list[str]:
+        """Return the paths that a glob matches."""
+        with self._database.reading() as connection:
+            if self._paths is None:
+                rows = connection.execute("SELECT DISTINCT path FROM chunks ORDER BY path")
+                self._paths = [path for (path,) in rows]
+            match = re.compile(fnmatch.translate(glob)).match
+            return [path for path in self._paths if match(path)]
+
+    def _within(self, connection: sqlite3.Connection, scope: Scope) -> Ids:
+        """Return the ids of the chunks in a scope; one conversation asks within one scope again and again."""
+        if scope not in self._among:
+            conditions, values = ["1"], []
+            if scope.path is not None:
+                conditions.append("path IN (SELECT value FROM json_each(?))")
+                values.append(json.dumps(self._matching(scope.path)))
+            if scope.kind is not None:
+                conditions.append("kind = ?")
+                values.append(scope.kind)
+            rows = connection.execute(f"SELECT id FROM chunks WHERE {' AND '.join(conditions)}", values)  # noqa: S608
+            if len(self._among) >= 8:
+                self._among.clear()
+            self._among[scope] = np.fromiter((i for (i,) in rows), np.int64)
+        return self._among[scope]
+
+
+def _chunks(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Chunk]:
+    rows = connection.execute(
+        "SELECT * FROM chunks WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    )
+    return {row[0]: _chunk(row) for row in rows}
+
+
+def _row(chunk: Chunk) -> tuple[object, ...]:
+    return (
+        chunk.id,
+        chunk.path,
+        chunk.kind,
+        chunk.language,
+        chunk.title,
+        chunk.header,
+        chunk.text,
+        chunk.start_line,
+        chunk.end_line,
+        json.dumps(chunk.defines, ensure_ascii=False),
+        json.dumps(chunk.mentions, ensure_ascii=False),
+    )
+
+
+def _chunk(row: Sequence[Any]) -> Chunk:
+    number, path, kind, language, title, header, text, start, end, defines, mentions = row
+    return Chunk(
+        id=number,
+        path=path,
+        kind=kind,
+        language=language,
+        title=title,
+        header=header,
+        text=text,
+        start_line=start,
+        end_line=end,
+        defines=tuple(json.loads(defines)),
+        mentions=tuple(json.loads(mentions)),
+    )

