@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent.types import Limits
@@ -14,23 +14,37 @@ if TYPE_CHECKING:
     from agent.models import ChatModel
     from agent.settings import Settings
     from agent.tracing import Tracing
-    from agent.types import Library
+    from agent.types import Library as Searchable
+    from retrieval.library import Library
+    from retrieval.workspace import Workspace
+
+
+def open_library(workspace: Workspace) -> Library:
+    """Open a workspace's index. Raises WorkspaceBusy, WorkspaceDamaged, WorkspaceMissing, each with the next step."""
+    from retrieval.library import Library
+
+    return Library(workspace)
 
 
 def make_agent(
-    library: Library, settings: Settings, *, workspace: Path | None = None, chat: ChatModel | None = None
+    library: Searchable,
+    settings: Settings,
+    *,
+    workspace: Workspace | None = None,
+    chat: ChatModel | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Agent:
     """Return an agent over an open library.
 
-    `workspace` is the folder that keeps its memory; without one nothing is remembered. `chat` replaces the model that
-    the settings name. Nothing is loaded before the first question.
+    `workspace` keeps its memory; without one nothing is remembered. `chat` replaces the model that the settings name;
+    `say` gets a line when loading that one will take a while. Nothing is loaded before the first question.
     """
     from agent.loop import Agent
 
     if chat is None and settings.model != "none":
         from agent.models import make_chat
 
-        chat = make_chat(settings.model)
+        chat = make_chat(settings.model, say=say)
     return Agent(
         library,
         chat=chat,
@@ -53,17 +67,17 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-def start_tracing(workspace: Path) -> Tracing:
+def start_tracing(workspace: Workspace) -> Tracing:
     """Write the spans of this process to the workspace's trace file, until the result is closed."""
     from agent import tracing
 
-    return tracing.start_tracing(workspace / "traces.sqlite")
+    return tracing.start_tracing(workspace.traces)
 
 
-def _memory(workspace: Path) -> Memory:
+def _memory(workspace: Workspace) -> Memory:
     from agent.memory import Memory
 
-    return Memory(workspace / "memory.sqlite")
+    return Memory(workspace.memory)
 
 
 def _executor(settings: Settings) -> SandboxExecutor:

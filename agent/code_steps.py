@@ -9,8 +9,11 @@ is: smolagents tells every call twice, and a small model reads 100 tokens a seco
 
 from __future__ import annotations
 
+import ast
+import re
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from smolagents import CodeAgent, LogLevel, Tool
@@ -21,7 +24,7 @@ from smolagents.monitoring import AgentLogger, Timing
 from smolagents.utils import AgentExecutionError, AgentGenerationError, AgentParsingError
 
 from agent.guard import visible
-from agent.models import ChatModel, as_smolagents
+from agent.models import ChatModel, Completion, Message, as_smolagents
 from agent.prompts import prompt
 from agent.tools import Toolbox, ToolSpec
 
@@ -50,7 +53,7 @@ class CodeSteps:
         self._toolbox = toolbox
         self._agent = _Driven(
             tools=[_tool(spec) for spec in toolbox.specs],
-            model=as_smolagents(chat, max_tokens=_MAX_TOKENS),
+            model=as_smolagents(_Fenced(chat), max_tokens=_MAX_TOKENS),
             prompt_templates={**EMPTY_PROMPT_TEMPLATES, "system_prompt": prompt(f"gather_{profile}")},
             executor=executor,
             code_block_tags=_FENCE,
@@ -104,6 +107,32 @@ class CodeSteps:
         extra = [s for line in printed.splitlines() if (s := visible(line.strip())) and s not in told and len(s) < 400]
         beside = "\n".join(extra)[:_LONGEST_PRINT]
         return "\n".join(t for t in (told, beside) if t)[:_LONGEST_OBSERVATION] or "Nothing was found or printed."
+
+
+class _Fenced:
+    """A chat whose replies have their code between the marks that smolagents looks for."""
+
+    def __init__(self, chat: ChatModel) -> None:
+        self._chat = chat
+        self.name = chat.name
+
+    def complete(self, messages: Sequence[Message], **options: Any) -> Completion:
+        done = self._chat.complete(messages, **options)
+        return replace(done, text=fenced(done.text))
+
+
+def fenced(reply: str) -> str:
+    """Return a reply with its code marked as Python.
+
+    The small model often leaves the marks out and writes nothing but a call, or opens a block without its language.
+    """
+    if "```" in reply:
+        return re.sub(r"```(?:py|Python|python3|tool_code)?[ \t]*\n", "```python\n", reply, count=1)
+    try:
+        calls = any(isinstance(node, ast.Call) for node in ast.walk(ast.parse(reply.strip())))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return reply
+    return f"{_FENCE[0]}\n{reply.strip()}{_FENCE[1]}" if calls else reply
 
 
 class _Driven(CodeAgent):  # type: ignore[misc]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from agent.units import sentences, squeeze
 from retrieval.types import Passage
 
 
@@ -76,4 +77,10 @@ def _inside(inner: Passage, outer: Passage) -> bool:
 
 
 def _unseen(excerpt: str, shown: str) -> str:
-    return "\n".join(line for line in excerpt.splitlines() if line.strip() and line.strip() not in shown)
+    """Return the sentences of an excerpt, line by line, that do not stand in what was shown."""
+    before = squeeze(shown)
+    lines = (
+        " ".join(s for s in sentences(line) if any(c.isalnum() for c in s) and squeeze(s) not in before)
+        for line in excerpt.splitlines()
+    )
+    return "\n".join(line for line in lines if line)

@@ -28,7 +28,7 @@ class Library(Protocol):
     """An open workspace, as far as the agent needs it. Everything in it only reads."""
 
     def search(
-        self, query: str, *, k: int = 8, hops: int | None = None, scope: Scope = ..., rerank: bool = True
+        self, query: str, *, k: int = 8, hops: int | None = None, scope: Scope | None = None, rerank: bool = True
     ) -> SearchResult:
         """Return the best chunks for the query, hops included."""
         ...
