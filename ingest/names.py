@@ -110,14 +110,14 @@ def identifiers(text: str) -> list[str]:
     text = _URL.sub(" ", _ROLE.sub(" ", text))
     for match in _CODE_SPAN.finditer(text):
         span = match.group(1) or match.group(2)
-        if _FILE_LIKE.search(span):
+        if is_file(span):
             found.update(dict.fromkeys(file_names(span)))
         elif len(span.split()) <= 4:
             for name in _DOTTED.findall(span):
                 found.update(dict.fromkeys(with_tails(name)))
     for match in _EVIDENT.finditer(text):
         written = match.group()
-        found.update(dict.fromkeys(file_names(written) if _FILE_LIKE.search(written) else with_tails(written)))
+        found.update(dict.fromkeys(file_names(written) if is_file(written) else with_tails(written)))
     found.update(dict.fromkeys(_OPTION.findall(text)))
     return [name for name in found if len(name) > 2]
 
@@ -136,6 +136,11 @@ def with_tails(dotted: str) -> list[str]:
 def label_name(label: str) -> str:
     """Return a cross-reference label as a name. Labels keep their hyphens and case does not matter."""
     return " ".join(label.lower().split())
+
+
+def is_file(text: str) -> bool:
+    """True for what ends as the name of a text file does: "queries.txt" is no attribute of `queries`."""
+    return bool(_FILE_LIKE.search(text))
 
 
 def file_names(path: str) -> list[str]:
