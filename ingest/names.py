@@ -42,7 +42,8 @@ _TEXT_ROLES = frozenset(
     {"doc", "rfc", "pep", "ticket", "kbd", "guilabel", "menuselection", "abbr", "sub", "sup", "math"}
 )
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+# No part of a word with hyphens: "--dry-run" and "django-admin" name neither "run" nor "admin".
+_DOTTED = re.compile(r"(?<!\w)(?<!\w-)(?<!--)[^\W\d]\w*+(?:\.[^\W\d]\w*+)*+(?!-\w)")
 # What an identifier looks like outside a code span: a call, an underscore inside, a dot inside, or a hump.
 _EVIDENT = re.compile(
     r"(?<![\w.])(?:"

@@ -99,16 +99,20 @@ def test_what_may_not_be_read_is_counted(tree: Tree) -> None:
     assert walk(root).skipped == {"unreadable": 1}
 
 
-def test_folders_nested_deeper_than_the_stack_end_the_walk_for_nobody_else(tree: Tree) -> None:
+def test_folders_nested_deeper_than_the_stack_end_the_walk_for_nobody_else(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tree({"a.md": "a"})
-    here = os.open(root, os.O_RDONLY)
-    for _ in range(2000):
-        os.mkdir("deep", dir_fd=here)
-        below = os.open("deep", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = below
-    os.close(here)
-    assert paths(root) == ["a.md"]
+    monkeypatch.chdir(root)
+    for _ in range(1500):
+        os.mkdir("deep")
+        os.chdir("deep")
+    try:
+        assert paths(root) == ["a.md"]
+    finally:  # nothing else gets this deep to remove it
+        for _ in range(1500):
+            os.chdir("..")
+            os.rmdir("deep")
 
 
 def test_names_that_are_no_text_are_shown_escaped_and_still_open(tree: Tree) -> None:
