@@ -34,6 +34,9 @@ _PHRASE = re.compile(
 # A single backtick that ends in `_ is a link in reStructuredText.
 _CODE_SPAN = re.compile(r"``([^`\n]{1,200})``|`([^`\n]{1,200})`(?!_)")
 _URL = re.compile(r"\b(?:https?|ftp)://[^\s`<>\")\]]+")
+_CONTRACTION = re.compile(
+    r"(?:It|That|There|He|She|Here|What|Let|Who|You|We|They|I|(?:Do|Does|Did|Is|Are|Was|Were|Ca|Wo|Has|Have)n)['’]\w+\s+"
+)
 _POSSESSIVE = re.compile(r"['’]s?$")
 _ROLE = re.compile(r":([a-z:+\-]{1,40}):`(?:[^`<]*<)?[~!]?([^`<>\n]{1,200})>?`")
 # The target of these roles is a label, a page or a word, no dotted name.
@@ -85,10 +88,12 @@ def phrases(text: str) -> list[str]:
     found: dict[str, None] = {}
     for sentence in _SENTENCE_END.split(text):
         for match in _PHRASE.finditer(sentence):
-            phrase = " ".join(words(written := _POSSESSIVE.sub("", match.group())))
-            alone = len(written.split()) == 1
-            if alone and ("'" in written or "’" in written or not _WORD.search(sentence, 0, match.start())):
-                continue  # "Don't", or the first word of a sentence or list item
+            proper = _CONTRACTION.sub("", match.group())  # "It's Python" speaks of Python
+            written = _POSSESSIVE.sub("", proper)
+            first = proper == match.group() and not _WORD.search(sentence, 0, match.start())
+            if len(written.split()) == 1 and (first or "'" in written or "’" in written):
+                continue  # the first word of a sentence or list item, or "Don't"
+            phrase = " ".join(words(written))
             if len(phrase) >= SHORTEST_NAME:
                 found[phrase] = None
     return list(found)

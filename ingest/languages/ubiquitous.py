@@ -33,8 +33,8 @@ _BY_LANGUAGE = {
     "cpp": _C
     + """
 alignas alignof and asm catch class concept const_cast consteval constexpr constinit co_await co_return co_yield
-decltype delete dynamic_cast explicit export final friend mutable namespace new noexcept not nullptr operator or override
-private
+decltype delete dynamic_cast explicit export final friend mutable namespace new noexcept not nullptr operator or
+override private
 protected public reinterpret_cast requires static_assert static_cast template this throw try typeid typename using
 virtual wchar_t std string vector map set pair tuple unique_ptr shared_ptr make_unique make_shared move forward cout
 cerr endl begin end size push_back emplace_back empty insert erase find first second c_str string_view optional

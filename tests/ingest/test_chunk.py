@@ -18,7 +18,7 @@ from tests.ingest.conftest import Make
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.txt"))
 
 LINES = st.sampled_from([
-    "", "", "# Title", "## Deeper", "Title", "=====", "-----", "```", "Some words about a thing. Others too.", "    x = f(1)",
+    "", "", "# Title", "## Deeper", "Title", "=====", "-----", "```", "Words about it. Others.", "    x = f(1)",
     ".. class:: Heron(x)", ".. _a-label:", "    .. method:: fly()", "::", "Example::", "class A:", "    def f(self):",
     "        return g(x)", "def h(a,", "    b):", "}", "{", "function f() {", "/* c", "*/", "# comment", "@wrap", '"""',
     "x" * 700, "word " * 150, "é" * 300, "struct S { int a; };", "impl S { fn f() {} }", "\x0c", "\u2028",
@@ -76,11 +76,18 @@ def test_nothing_comes_of_nothing(document: Make) -> None:
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_broken_and_hostile_code_still_gives_all_its_lines(language: str) -> None:
-    for text in ("(" * 10_000, "def f(:\n}}}\n class {", "\ufeffclass A\u202e{\n" * 50, "a +\n" * 3_000, "if x {\n" * 500):
+    for text in (
+        "(" * 10_000,
+        "def f(:\n}}}\n class {",
+        "\ufeffclass A\u202e{\n" * 50,
+        "a +\n" * 3_000,
+        "if x {\n" * 500,
+    ):
         chunks = chunk(Document("x", text, "code", language, ""))
-        assert sum(one.text.count("\n") + 1 for one in chunks) >= sum(1 for line in text.split("\n") if line.strip()) or len(
-            text
-        ) == 10_000
+        assert (
+            sum(one.text.count("\n") + 1 for one in chunks) >= sum(1 for line in text.split("\n") if line.strip())
+            or len(text) == 10_000
+        )
 
 
 def rendered(chunks: list[Chunk]) -> str:

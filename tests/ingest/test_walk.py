@@ -27,8 +27,9 @@ def test_files_come_in_the_order_of_their_paths(tree: Tree) -> None:
 
 def test_a_nested_gitignore_speaks_for_its_folder_and_the_nearest_one_wins(tree: Tree) -> None:
     root = tree({
-        ".gitignore": "*.log.txt\n/top.md\n", "sub/.gitignore": "!keep.log.txt\nsecret/\n", "top.md": "", "a.log.txt": "",
-        "sub/keep.log.txt": "", "sub/other.log.txt": "", "sub/top.md": "", "sub/secret/x.md": "",
+        ".gitignore": "*.log.txt\n/top.md\n", "sub/.gitignore": "!keep.log.txt\nsecret/\n", "top.md": "",
+        "a.log.txt": "", "sub/keep.log.txt": "", "sub/other.log.txt": "", "sub/top.md": "",
+        "sub/secret/x.md": "",
     })  # fmt: skip
     assert paths(root) == [".gitignore", "sub/.gitignore", "sub/keep.log.txt", "sub/top.md"]
 
@@ -78,7 +79,12 @@ def test_a_file_above_the_limit_is_counted_and_a_notebook_may_be_ten_times_large
 def test_a_link_is_read_only_where_its_target_lies_inside_and_is_no_secret(tree: Tree, tmp_path: Path) -> None:
     root = tree({"a.md": "a", ".env": "KEY=1"})
     (tmp_path / "outside.md").write_text("o")
-    for name, target in {"in.md": root / "a.md", "out.md": tmp_path / "outside.md", "loop": root, "env.md": root / ".env"}.items():
+    for name, target in {
+        "in.md": root / "a.md",
+        "out.md": tmp_path / "outside.md",
+        "loop": root,
+        "env.md": root / ".env",
+    }.items():
         (root / name).symlink_to(target)
     found = walk(root)
     assert [(f.path, f.source) for f in found.files] == [("a.md", str(root / "a.md")), ("in.md", str(root / "a.md"))]
@@ -137,5 +143,5 @@ def test_one_file_may_be_asked_for_and_base_names_it(tree: Tree) -> None:
 
 
 def test_a_path_with_nothing_there_is_the_users_to_fix(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no file or folder at .*gone"):
+    with pytest.raises(UserError, match=r"no file or folder at .*gone"):
         walk(tmp_path / "gone")
