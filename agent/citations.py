@@ -117,7 +117,9 @@ def _supporting(question: str, claim: str, quotable: Sequence[Unit], others: Seq
     if not chosen or not exact or share < SUPPORT:
         return ()
     bridge = _bridge(question, chosen, others)
-    related = bool(bridge) or not need.about or bool(need.about & _about(chosen))
+    # A bare "3" stands in many sentences: the one that holds it must say more of the question than a single word.
+    least = max(1, len(need.about) // 4) if all(term.isdigit() for term in need.said) else 1
+    related = bool(bridge) or len(need.about & _about(chosen)) >= min(least, len(need.about))
     return (*chosen, *bridge) if related else ()
 
 
