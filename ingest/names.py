@@ -15,7 +15,7 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
 LONGEST_NAME = 8
 """Words in the longest prose name that is looked for. Of 4,178 Wikipedia titles in three multi-hop question sets,
@@ -165,26 +165,34 @@ def file_names(path: str) -> list[str]:
     return found
 
 
-def candidates(text_words: Sequence[str], longest: int = LONGEST_NAME) -> set[str]:
-    """Return every run of up to `longest` words that could be a prose name: all that `mentioned` can return."""
-    return {
-        name
-        for i in range(len(text_words))
-        for n in range(1, min(longest, len(text_words) - i) + 1)
-        if len(name := " ".join(text_words[i : i + n])) >= SHORTEST_NAME
-    }
+def candidates(text: str) -> set[str]:
+    """Return every run of words that could be a prose name: all that `mentioned` can return."""
+    return {name for runs in _runs(text) for name in runs}
 
 
-def mentioned(text_words: Sequence[str], defined: Collection[str], longest: int = LONGEST_NAME) -> list[str]:
-    """Return the defined prose names that a text mentions: at each word the longest one, in order of appearance."""
+def mentioned(text: str, defined: Collection[str]) -> list[str]:
+    """Return the defined prose names that a text mentions: at each word the longest one, in order of appearance.
+
+    A single word is a name only where it is written as one, with a capital, or in a script without them: "variable" in
+    a sentence is a word, whatever function has that name.
+    """
     found: dict[str, None] = {}
-    for i in range(len(text_words)):
-        for n in range(min(longest, len(text_words) - i), 0, -1):
-            name = " ".join(text_words[i : i + n])
+    for runs in _runs(text):
+        for name in runs:
             if name in defined:
                 found[name] = None
                 break
     return list(found)
+
+
+def _runs(text: str) -> Iterator[list[str]]:
+    """Yield, for each word of a text, the runs of words from there that could be names, the longest first."""
+    written = _WORD.findall(fold(text).replace("_", " "))
+    folded = [word.lower() for word in written]
+    for i, word in enumerate(written):
+        shortest = 2 if word.islower() else 1
+        runs = (" ".join(folded[i : i + n]) for n in range(min(LONGEST_NAME, len(folded) - i), shortest - 1, -1))
+        yield [run for run in runs if len(run) >= SHORTEST_NAME]
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:
