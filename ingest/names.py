@@ -45,6 +45,7 @@ _TEXT_ROLES = frozenset(
     {"doc", "rfc", "pep", "ticket", "kbd", "guilabel", "menuselection", "abbr", "sub", "sup", "math"}
 )
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_LITERALS = frozenset({"True", "False", "None", "true", "false", "null", "nil", "self", "cls", "this"})
 # No part of a word with hyphens: "--dry-run" and "django-admin" name neither "run" nor "admin".
 _DOTTED = re.compile(r"(?<!\w)(?<!\w-)(?<!--)[^\W\d]\w*+(?:\.[^\W\d]\w*+)*+(?!-\w)")
 # What an identifier looks like outside a code span: a call, an underscore inside, a dot inside, or a hump.
@@ -125,7 +126,7 @@ def identifiers(text: str) -> list[str]:
         written = match.group()
         found.update(dict.fromkeys(file_names(written) if is_file(written) else with_tails(written)))
     found.update(dict.fromkeys(_OPTION.findall(text)))
-    return [name for name in found if len(name) > 2]
+    return [name for name in found if len(name) > 2 and name not in _LITERALS]
 
 
 def with_tails(dotted: str) -> list[str]:
@@ -161,7 +162,7 @@ def file_names(path: str) -> list[str]:
     parent = posixpath.basename(folder)
     found = [name] if "." in name else []
     if parent and parent not in (".", ".."):
-        found.append(f"{parent}/{name.partition('.')[0] or name}")
+        found.append(f"{parent}/{_FILE_LIKE.sub('', name) or name}")
     return found
 
 
