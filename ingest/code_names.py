@@ -71,6 +71,8 @@ class _Sheet:
             qualified = ".".join(trail)
             self._define(piece, qualified, bare=True)
             if len(trail) == len(definition.name) and self.module:
+                # In full it is what an import says, and leads to one place where its last part leads to many.
+                self.defines[piece][f"{self.module[0]}.{qualified}"] = None
                 self.defines[piece][f"{self.module[-1]}.{qualified}"] = None
             self.passed.append((definition.name_byte, definition.name_byte + len(definition.name[-1].encode())))
         for inner in self.tree.inner:
@@ -97,7 +99,7 @@ class _Sheet:
                 self.passed.append((mark.first_byte, mark.last_byte))
                 if not owner and mark.kind != "constant":
                     continue  # of an unnamed type, or of one inside a function
-                bare = mark.kind != "attribute" or mark.text.isupper()
+                bare = mark.kind != "attribute" or mark.text.isupper() or "_" in mark.text.strip("_")
                 self._define(piece, ".".join((*owner, mark.text)), bare=bare)
                 if mark.kind == "constant" and self.module:
                     self.defines[piece][f"{self.module[-1]}.{mark.text}"] = None

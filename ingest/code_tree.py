@@ -5,7 +5,7 @@ What the captures of `ingest/languages/*.scm` mean:
 - `@container`, `@function`: a definition; its `@name`, and the `@parent` that a Go method names instead of being in it.
   A container's members are chunks of their own, what a function contains belongs to it.
 - `@constant`, `@field`, `@attribute`: names defined without a chunk of their own. A field is known by its bare name
-  too, an attribute only as `Class.attribute`, unless it is written in capitals.
+  too, an attribute only as `Class.attribute`, unless it is written in capitals or of several words.
 - `@local`: a name that means nothing outside its function. `@option`: a command-line option that the code defines.
 - `@imported`, with `@module` and `@alias`: what a name in this file stands for.
 - `@text`: comments and the insides of strings. `@leading`: what belongs to the definition below it.

@@ -188,10 +188,10 @@ def mentioned(text: str, defined: Collection[str]) -> list[str]:
 
 def _runs(text: str) -> Iterator[list[str]]:
     """Yield, for each word of a text, the runs of words from there that could be names, the longest first."""
-    written = _WORD.findall(fold(text).replace("_", " "))
-    folded = [word.lower() for word in written]
-    for i, word in enumerate(written):
-        shortest = 2 if word.islower() else 1
+    parts = [(part, part == word) for word in _WORD.findall(fold(text)) for part in word.split("_") if part]
+    folded = [part.lower() for part, _ in parts]
+    for i, (part, whole) in enumerate(parts):
+        shortest = 1 if whole and not part.islower() else 2
         runs = (" ".join(folded[i : i + n]) for n in range(min(LONGEST_NAME, len(folded) - i), shortest - 1, -1))
         yield [run for run in runs if len(run) >= SHORTEST_NAME]
 

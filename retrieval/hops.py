@@ -12,6 +12,7 @@ question, is what keeps a bridge that is unlike the question where the hops put 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -29,7 +30,8 @@ class HopSettings:
     score. lacking: worth of the open words beside likeness. keep: what an edge to an unlike chunk still carries.
     pair: how much of the likeness is that of origin and target together, the rest is the target's own.
     named: what a name in the question adds to a chunk that defines it. common: a name that more chunks have is no edge.
-    edges: targets a chunk leads to at the most, strongest first.
+    edges: targets a chunk leads to at the most, strongest first. knee: share of its origin's score up to which a target
+    keeps its gain as it is; above, the gain fills the room that is left and no more.
     """
 
     rounds: int = 3
@@ -42,6 +44,7 @@ class HopSettings:
     named: float = 1.0
     common: int = 30
     edges: int = 100
+    knee: float = 0.8
 
     def with_rounds(self, rounds: int) -> HopSettings:
         """Return the same settings for another longest path."""
@@ -116,10 +119,23 @@ def follow(
         current = dict(base)
         for chunk, gain in gained.items():
             own = base.get(chunk, 0.0)
-            # The second half of an answer stands beside the first: on its origin's account it passes nobody's origin.
-            current[chunk] = max(own, min(own + gain, bound[chunk]))
+            # The second half of an answer comes after the first: a gain fills the room below the origin, and no more.
+            current[chunk] = _below(bound[chunk], own, own + gain, settings.knee)
     via = {chunk: name for chunk, name in carried.items() if current[chunk] > 2 * base.get(chunk, 0.0)}
     return current, via
+
+
+def _below(origin: float, own: float, total: float, knee: float) -> float:
+    """Return `total`, bent so that what an edge brought lifts no chunk above that edge's origin.
+
+    The second half of an answer comes after the first. Without this a question that one chunk answers is answered by
+    its neighbours: MRR on 150 CoSQA questions 41 instead of 48, recall@5 on three multi-hop sets the same.
+    """
+    straight = max(own, knee * origin)
+    room = origin - straight
+    if room <= 0:
+        return max(own, min(total, origin))
+    return total if total <= straight else straight - room * math.expm1(-(total - straight) / room)
 
 
 def _likeness(question: Vectors, origin: Vectors, targets: Vectors, pair: float) -> Vectors:

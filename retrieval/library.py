@@ -27,7 +27,6 @@ from retrieval.protocols import Store
 from retrieval.rerank import Reader
 from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
-from retrieval.tokens import tokens
 from retrieval.types import Passage, Scope, SearchResult
 from retrieval.workspace import Lock, Workspace
 
@@ -48,7 +47,7 @@ _tracer = trace.get_tracer("hoplite.retrieval")
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
-    """Where a name is defined and who mentions it. `near` are defined names that look like it, where nothing has it."""
+    """Where a name is defined and who mentions it. `near` are defined names that look like it, where nothing defines it."""
 
     name: str
     defined: tuple[Chunk, ...]
@@ -124,7 +123,7 @@ class Library:
             forms = [form for form in dict.fromkeys([bare, names.prose_name(bare)]) if form]
             defined = self._with_names(self.store.definers(forms, common=10 * limit), limit)
             mentioned = self._with_names(self.store.mentioners(forms, common=50 * limit), limit, but=defined)
-            near = () if defined or mentioned else self._near(bare)
+            near = () if defined else self._near(bare)
         return Symbols(name, defined, mentioned, near)
 
     # Files ----------------------------------------------------------------------------------------------------------
@@ -245,7 +244,7 @@ class Library:
 
     def _near(self, name: str) -> tuple[str, ...]:
         """Defined names that differ from this one in case, underscores or a qualifier."""
-        parts = tokens(name)
+        parts = names.words(name)
         spellings = [
             *names.with_tails(name)[1:], "_".join(parts), "".join(parts), name.lower(), name.upper(),
             "_".join(parts).upper(), "".join(part.title() for part in parts), names.prose_name(name),

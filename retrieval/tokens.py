@@ -19,8 +19,8 @@ STOP_WORDS = frozenset(_STOP.split())
 LONGEST = 128
 
 # A combining accent belongs to its letter, although it is no word character.
-_WORD = re.compile(r"[\w\u0300-\u036f]+")
-_ASCII_WORD = re.compile(r"[A-Za-z0-9_]+")
+_WORD = re.compile(r"[0-9]+(?:\.[0-9]+)+(?!\w)|[\w\u0300-\u036f]+")
+_ASCII_WORD = re.compile(r"[0-9]+(?:\.[0-9]+)+(?![A-Za-z0-9_])|[A-Za-z0-9_]+")
 _PIECE = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -34,6 +34,7 @@ def tokens(text: str) -> list[str]:
     """Return the terms of a text in order: accents folded, lower case, English stop words dropped.
 
     An identifier gives its parts and then itself: `loadSettings` is load, settings, loadsettings; `__init__` is init.
+    So does a number with points: of 4.0 and 4, the one that a question about a version means is the rarer.
     """
     words = (_ASCII_WORD if text.isascii() else _WORD).findall(text)
     return list(chain.from_iterable(map(_terms, words)))

@@ -11,7 +11,7 @@ from retrieval.protocols import Vectors
 QUESTION = np.array([1.0, 0.0], dtype=np.float32)
 ALONG = np.array([1.0, 0.0], dtype=np.float32)
 ACROSS = np.array([0.0, 1.0], dtype=np.float32)
-PLAIN = HopSettings(rounds=1, frontier=1, keep=0.0, pair=0.0, lacking=1.0)
+PLAIN = HopSettings(rounds=1, frontier=1, keep=0.0, pair=0.0, lacking=1.0, knee=1.0)
 
 
 class Drawn:
@@ -62,7 +62,7 @@ def test_a_pair_that_reads_like_the_question_lifts_a_target_that_alone_does_not(
 
 def test_two_rounds_reach_two_edges_away() -> None:
     graph = Drawn({1: [Edge(2, "a", 1.0)], 2: [Edge(3, "b", 1.0)]})
-    settings = HopSettings(rounds=2, frontier=3, keep=0.0, pair=0.0)
+    settings = HopSettings(rounds=2, frontier=3, keep=0.0, pair=0.0, knee=1.0)
     scores, via = follow({1: 1.0}, graph, QUESTION, vectors({1: ALONG, 2: ALONG, 3: ALONG}), settings)
     assert scores[3] == pytest.approx(1.0)
     assert via[3] == "b"
@@ -80,8 +80,26 @@ def test_a_chunk_that_stands_by_itself_does_not_owe_its_place_to_a_hop() -> None
     scores, via = follow(
         {1: 1.0, 2: 0.9}, Drawn({1: [Edge(2, "a", 0.3)]}), QUESTION, vectors({1: ALONG, 2: ALONG}), PLAIN
     )
-    assert scores[2] == pytest.approx(1.2)
+    assert scores[2] == pytest.approx(1.0)
     assert via == {}
+
+
+def test_what_an_edge_brings_lifts_nothing_above_its_origin_and_keeps_the_order_below() -> None:
+    graph = Drawn({1: [Edge(2, "a", 1.0), Edge(3, "a", 1.0), Edge(4, "a", 1.0)]}, {1: {3: 0.5, 4: 1.0}})
+    settings = HopSettings(rounds=1, frontier=1, keep=0.0, pair=0.0, lacking=1.0, knee=0.8)
+    scores, _ = follow({1: 1.0, 2: 0.1}, graph, QUESTION, vectors(dict.fromkeys(range(1, 5), ALONG)), settings)
+    assert 0.8 < scores[2] < scores[3] < scores[4] < 1.0
+
+
+def test_a_chunk_above_the_origin_keeps_its_own_score() -> None:
+    scores, _ = follow(
+        {1: 0.5, 2: 0.9},
+        Drawn({1: [Edge(2, "a", 1.0)]}),
+        QUESTION,
+        vectors({1: ALONG, 2: ALONG}),
+        HopSettings(rounds=1, frontier=2),
+    )
+    assert scores[2] == 0.9
 
 
 def test_a_walk_within_candidates_neither_starts_nor_ends_outside() -> None:
