@@ -73,7 +73,7 @@ def follow(
     start: Mapping[int, float],
     graph: Graph,
     question: Vectors,
-    vectors: Callable[[Collection[int]], Mapping[int, Vectors]],
+    vectors: Callable[[Sequence[int]], Mapping[int, Vectors]],
     settings: HopSettings,
     within: Collection[int] | None = None,
 ) -> tuple[dict[int, float], dict[int, str]]:
@@ -84,7 +84,8 @@ def follow(
     score to an edge, the name of that edge.
     """
     base = {chunk: score for chunk, score in start.items() if within is None or chunk in within}
-    current, carried = base, {}
+    current = base
+    carried: dict[int, str] = {}
     known: dict[int, Vectors] = {}
     for _ in range(settings.rounds):
         frontier = sorted(current, key=lambda chunk: (-current[chunk], chunk))[: settings.frontier]
@@ -94,7 +95,7 @@ def follow(
         }
         wanted = {*frontier, *(edge.target for leaving in edges.values() for edge in leaving)} - known.keys()
         if wanted:
-            known.update(vectors(wanted))
+            known.update(vectors(sorted(wanted)))
         gained: dict[int, float] = {}
         carried = {}
         for origin in frontier:
@@ -123,4 +124,4 @@ def _likeness(question: Vectors, origin: Vectors, targets: Vectors, pair: float)
     together = targets + origin
     norms = np.maximum(np.linalg.norm(together, axis=1), 1e-9)
     both = np.maximum(together @ question / norms, 0.0)
-    return (1 - pair) * own + pair * both
+    return np.asarray((1 - pair) * own + pair * both, dtype=np.float32)

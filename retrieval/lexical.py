@@ -22,6 +22,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.ties import best
 from retrieval.types import Scored
 
 K1, B, EPSILON = 1.5, 0.75, 0.25
@@ -147,15 +148,6 @@ class Lexical:
                 average_idf=average_idf,
             )
         return self._read
-
-
-def best(ids: Ids, scores: NDArray[np.float64], limit: int) -> list[Scored]:
-    """Return the `limit` highest scores, best first, ties by id, whole ties considered before the cut."""
-    if 0 < limit < len(scores):
-        keep = scores >= np.partition(scores, -limit)[-limit]
-        ids, scores = ids[keep], scores[keep]
-    order = np.lexsort((ids, -scores))[: max(limit, 0)]
-    return [Scored(i, s) for i, s in zip(ids[order].tolist(), scores[order].tolist(), strict=True)]
 
 
 def due(sizes: Mapping[int, tuple[int, int]], *, fan: int = FAN, tiers: bool = True) -> list[list[int]]:

@@ -11,11 +11,11 @@ import numpy as np
 from opentelemetry import trace
 
 from ingest.types import Chunk
-from retrieval.context import embedded_text
 from retrieval.fusion import fused, ranked, scaled
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, follow
 from retrieval.protocols import Embedder, Store, Vectors
+from retrieval.tokens import searchable
 from retrieval.types import Hit, Scope, Scored, SearchResult
 
 FIRST_STAGE = 200
@@ -43,13 +43,13 @@ class Reader:
 
     def question(self, query: str) -> Vectors:
         """Return the query's unit vector (d,)."""
-        return self._embedder.embed([query])[0]
+        return np.asarray(self._embedder.embed([query])[0])
 
     def vectors(self, chunks: Mapping[int, Chunk]) -> dict[int, Vectors]:
         """Return each chunk's unit vector (d,), reading those that were not read before."""
         new = [chunk for chunk in chunks if chunk not in self._kept]
         if new:
-            for chunk, vector in zip(new, self._embedder.embed([embedded_text(chunks[c]) for c in new]), strict=True):
+            for chunk, vector in zip(new, self._embedder.embed([searchable(chunks[c]) for c in new]), strict=True):
                 self._kept[chunk] = vector
         found = {chunk: self._kept[chunk] for chunk in chunks}
         for chunk in chunks:

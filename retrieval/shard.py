@@ -11,6 +11,7 @@ import numpy as np
 from ingest.errors import EmbedderMismatch, WorkspaceBusy, WorkspaceDamaged
 from ingest.types import Chunk, Kind
 from retrieval.protocols import Vectors
+from retrieval.ties import settled
 from retrieval.types import Scored
 
 if TYPE_CHECKING:
@@ -83,25 +84,22 @@ class Shard:
 
     def nearest(self, vector: Vectors, *, limit: int, paths: Sequence[str] | None, kind: Kind | None) -> list[Scored]:
         """Return the nearest ids by cosine, best first, ties by id, among these paths and this kind where given."""
-        if limit <= 0 or (paths is not None and not paths):
+        if paths is not None and not paths:
             return []
+        asked = np.asarray(vector, np.float32).tolist()
         wanted = self._filter(paths, kind)
         exact = self._shard.info().points_count <= EXACT
-        asked = limit + 1
-        while True:
+
+        def ask(n: int) -> list[Scored]:
             request = self._edge.QueryRequest(
-                query=self._edge.Query.Nearest(np.asarray(vector, np.float32).tolist(), using="dense"),
-                limit=asked,
+                query=self._edge.Query.Nearest(asked, using="dense"),
+                limit=n,
                 filter=wanted,
                 params=self._edge.SearchParams(exact=exact),
             )
-            found = self._shard.query(request)
-            # The engine breaks ties as it likes: unless the list goes on past the last tie, ask for more of it.
-            if len(found) < asked or found[-1].score < found[limit - 1].score:
-                break
-            asked *= 2
-        scored = [Scored(cast(int, point.id), point.score) for point in found]
-        return sorted(scored, key=lambda s: (-s.score, s.id))[:limit]
+            return [Scored(cast(int, point.id), point.score) for point in self._shard.query(request)]
+
+        return settled(ask, limit)
 
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """Return the vectors that are here, by id, each float32 (dim,)."""

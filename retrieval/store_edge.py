@@ -223,4 +223,17 @@ def _row(chunk: Chunk) -> tuple[object, ...]:
 
 
 def _chunk(row: Sequence[Any]) -> Chunk:
-    return Chunk(*row[:9], tuple(json.loads(row[9])), tuple(json.loads(row[10])))
+    number, path, kind, language, title, header, text, start, end, defines, mentions = row
+    return Chunk(
+        id=number,
+        path=path,
+        kind=kind,
+        language=language,
+        title=title,
+        header=header,
+        text=text,
+        start_line=start,
+        end_line=end,
+        defines=tuple(json.loads(defines)),
+        mentions=tuple(json.loads(mentions)),
+    )

@@ -9,49 +9,11 @@ from itertools import chain
 
 from ingest.types import Chunk
 
-STOP_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "by",
-        "for",
-        "from",
-        "has",
-        "he",
-        "in",
-        "is",
-        "it",
-        "its",
-        "of",
-        "on",
-        "that",
-        "the",
-        "to",
-        "was",
-        "were",
-        "will",
-        "with",
-        "which",
-        "who",
-        "whom",
-        "what",
-        "when",
-        "where",
-        "how",
-        "did",
-        "do",
-        "does",
-        "this",
-        "these",
-        "those",
-        "or",
-    ]
-)
+_STOP = """
+a an and are as at be by for from has he in is it its of on that the to was were will with which who whom what
+when where how did do does this these those or
+"""
+STOP_WORDS = frozenset(_STOP.split())
 
 # A longer word is data (base64, minified code), not something anyone asks for; its beginning identifies it well enough.
 LONGEST = 128

@@ -1,0 +1,187 @@
+"""The folder that holds an index and everything learnt over it: where it is, and who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from ingest.errors import UserError, WorkspaceBusy, WorkspaceMissing
+
+NAME = ".hoplite"
+# The lock doubles as the mark by which a folder is known to be a workspace; it is the first file made.
+_LOCK = "hoplite.lock"
+_BASE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace's folder, and `base`, the folder that shown paths are relative to. Both absolute."""
+
+    folder: Path
+    base: Path
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest's file."""
+        return self.folder / "manifest.sqlite"
+
+    @property
+    def store(self) -> Path:
+        """The embedded store's folder."""
+        return self.folder / "store"
+
+    @property
+    def traces(self) -> Path:
+        """The traces' file."""
+        return self.folder / "traces.sqlite"
+
+    @property
+    def memory(self) -> Path:
+        """The memory's file."""
+        return self.folder / "memory.sqlite"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of finished runs."""
+        return self.folder / "runs"
+
+    def shown(self, path: Path) -> str:
+        """Return the name of a file as it is shown and stored: relative to the base, absolute outside it."""
+        absolute = Path(os.path.abspath(path))
+        return absolute.relative_to(self.base).as_posix() if absolute.is_relative_to(self.base) else absolute.as_posix()
+
+
+def find(start: Path, chosen: Path | None = None) -> Workspace:
+    """Return the workspace above `start` (as git finds `.git`), or the one that `--workspace` chose.
+
+    Raises WorkspaceMissing with the command that makes one.
+    """
+    if chosen is not None:
+        folder = place(start, chosen)
+        if not _is_workspace(folder):
+            raise WorkspaceMissing(
+                f"There is no workspace in {chosen}. Make one with `hoplite index PATH --workspace {chosen}`."
+            )
+        return _opened(folder)
+    start = Path(os.path.abspath(start))
+    for above in (start, *start.parents):
+        if _is_workspace(above / NAME):
+            return _opened(above / NAME)
+    raise WorkspaceMissing(
+        f"There is no workspace in {start} or above it. "
+        "Make one with `hoplite index PATH`, or name one with `--workspace DIR`."
+    )
+
+
+def place(base: Path, chosen: Path | None = None) -> Path:
+    """Return the folder where the workspace for `base` is or would be made.
+
+    A chosen folder is taken itself where it is a workspace, new or empty; an ordinary folder gets one inside it.
+    """
+    if chosen is None:
+        return Path(os.path.abspath(base)) / NAME
+    folder = Path(os.path.abspath(chosen.expanduser()))
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{chosen} is a file. A workspace is a folder: choose another name for --workspace.")
+    try:
+        taken = not _is_workspace(folder) and folder.exists() and any(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"{chosen} cannot be read: {error.strerror}. Choose another folder for --workspace.") from error
+    return folder / NAME if taken else folder
+
+
+def create(folder: Path, base: Path) -> Workspace:
+    """Make the workspace, private to the user; one that is there already is returned with the base it was made with.
+
+    Raises UserError where the folder cannot be written.
+    """
+    if _is_workspace(folder):
+        return _opened(folder)
+    base = Path(os.path.abspath(base))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+        if base != folder.parent:
+            (folder / _BASE).write_bytes(os.fsencode(base))
+        (folder / _LOCK).touch(0o600)
+    except OSError as error:
+        raise UserError(
+            f"The workspace {folder} cannot be made: {error.strerror}. Choose another folder with `--workspace DIR`."
+        ) from error
+    return Workspace(folder, base)
+
+
+class Lock:
+    """The right to use a workspace, held by one process until `release` or its end, however that comes.
+
+    All threads of the process share the one that holds it.
+    """
+
+    def __init__(self, workspace: Workspace, *, wait: float = 2.0) -> None:
+        """Take the lock, waiting up to `wait` seconds for another process.
+
+        Raises WorkspaceBusy, with that process's id.
+        """
+        path = workspace.folder / _LOCK
+        self._file: int | None = None
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UserError(
+                f"The workspace {workspace.folder} cannot be locked: {error.strerror}. Check the folder's permissions."
+            ) from error
+        deadline = time.monotonic() + wait
+        while not _locked(self._file):
+            if time.monotonic() >= deadline:
+                holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
+                self.release()
+                raise WorkspaceBusy(
+                    f"The workspace {workspace.folder} is in use by process {holder}. "
+                    "Wait until it has finished, or stop it."
+                )
+            time.sleep(0.05)
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        # A forked worker inherits the lock with the descriptor, and would keep it after this process was killed.
+        mine = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: lock.release() if (lock := mine()) else None)
+
+    def release(self) -> None:
+        """Give it up; twice is no error."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        self.release()
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_workspace(folder: Path) -> bool:
+    return os.path.isfile(folder / _LOCK)  # unlike Path.is_file, False for a folder that may not be looked into
+
+
+def _opened(folder: Path) -> Workspace:
+    note = folder / _BASE
+    return Workspace(folder, Path(os.fsdecode(note.read_bytes())) if note.is_file() else folder.parent)

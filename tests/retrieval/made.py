@@ -1,0 +1,48 @@
+"""Small real things that retrieval's tests are made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from ingest import names
+from ingest.ids import chunk_id
+from ingest.types import Chunk, Kind
+from retrieval.protocols import Vectors
+from retrieval.tokens import tokens
+
+
+class HashEmbedder:
+    """Words hashed to signed places: texts that share words are near each other. Deterministic and instant."""
+
+    name = "hash-64"
+    dim = 64
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        rows = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in tokens(text):
+                place = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=4).digest(), "little")
+                row[place % self.dim] += 1.0 if place >> 31 else -1.0
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows / np.where(norms > 0, norms, 1.0)
+
+
+def prose(path: str, title: str, text: str, start: int = 1, kind: Kind = "prose") -> Chunk:
+    """A chunk of prose that defines its title and mentions what its text mentions."""
+    header = f"{path} > {title}"
+    return Chunk(
+        id=chunk_id(header, text, 0),
+        path=path,
+        kind=kind,
+        language="markdown" if kind == "prose" else "python",
+        title=title,
+        header=header,
+        text=text,
+        start_line=start,
+        end_line=start + text.count("\n"),
+        defines=names.unique([names.prose_name(title), *names.identifiers(title)]),
+        mentions=names.unique([*names.identifiers(text), *names.phrases(text)]),
+    )

@@ -1,0 +1,61 @@
+"""The static embedder keeps the Embedder protocol's promises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.errors import ModelUnavailable
+from retrieval import weights
+from retrieval.embed_static import StaticEmbedder
+
+MODELS = weights.models_folder()
+HERE = weights.installed(weights.STATIC) is not None
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights that were there before the test got a home of its own."""
+    monkeypatch.setenv("HOPLITE_MODELS", str(MODELS))
+
+
+def test_name_and_size_are_known_without_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOPLITE_MODELS", str(tmp_path))
+    embedder = StaticEmbedder()
+    assert (embedder.name, embedder.dim) == ("static-all-MiniLM-L6-v2-256", 256)
+    with pytest.raises(ModelUnavailable, match="hoplite models pull static-all-MiniLM-L6-v2-256"):
+        embedder.embed(["a heron"])
+
+
+def test_importing_it_loads_neither_torch_nor_model2vec() -> None:
+    code = "import retrieval.embed_static, sys; print({'torch', 'model2vec', 'transformers'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert run.stdout == "set()\n"
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(
+    not HERE, reason=f"{weights.STATIC} is not in {MODELS}: `hoplite models pull`, or set HOPLITE_MODELS"
+)
+class TestWithWeights:
+    def test_rows_are_unit_vectors_and_an_empty_text_is_a_zero_row(self, models: None) -> None:
+        vectors = StaticEmbedder().embed(["A heron eats fish.", "", "def load_settings(path): ..."])
+        assert (vectors.shape, vectors.dtype) == ((3, 256), np.float32)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 0, 1], atol=1e-6)
+
+    def test_no_texts_give_no_rows(self, models: None) -> None:
+        assert StaticEmbedder().embed([]).shape == (0, 256)
+
+    def test_a_text_has_one_vector_whatever_it_stands_beside(self, models: None) -> None:
+        alone = StaticEmbedder().embed(["A heron eats fish."])
+        among = StaticEmbedder().embed(["other", "A heron eats fish.", "x " * 900])
+        np.testing.assert_array_equal(alone[0], among[1])
+
+    def test_likeness_of_meaning_is_likeness_of_vectors(self, models: None) -> None:
+        heron, egret, tax = StaticEmbedder().embed(["a heron catches fish", "egrets hunt for fish", "income tax forms"])
+        assert heron @ egret > heron @ tax + 0.2
