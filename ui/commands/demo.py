@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
 
 from ui.commands.options import agent_options, json_option, opened, print_json
+from ui.render import visible
 
 
 @click.command()
@@ -15,21 +17,19 @@ from ui.commands.options import agent_options, json_option, opened, print_json
 @json_option
 def demo(question: str | None, as_json: bool, **chosen: Any) -> None:
     """Index this repository (outside a clone: a small sample) and ask it a question that needs two hops."""
-    from retrieval.indexing import index as run_index
-    from ui.commands.ask import run
-    from ui.commands.index import shown_by
+    from ui.commands.ask import run as run_ask
+    from ui.commands.index import run as run_index
+    from ui.commands.index import summary
     from ui.demo import prepare
-    from ui.progress import Meter
 
     subject = prepare()
-    if not as_json:
-        click.echo(f"Indexing {subject.base}", err=True)
-    with Meter(unit="files", quiet=as_json) as meter:
-        run_index(subject.paths, workspace=subject.workspace, on_progress=shown_by(meter))
+    begun = time.monotonic()
+    report = run_index(subject.paths, chosen=subject.workspace, quiet=as_json)
     asked = question or subject.question
     if not as_json:
-        click.echo(f"\n{click.style(asked, bold=True)}\n", err=True)
+        click.echo(summary(report, time.monotonic() - begun), err=True)
+        click.echo(f"\n{click.style(visible(asked), bold=True)}\n", err=True)
     with opened(subject.workspace) as library:
-        answer = run(library, asked, quiet=as_json, **chosen)
+        answer = run_ask(library, asked, quiet=as_json, **chosen)
     if as_json:
         print_json(answer.as_json())

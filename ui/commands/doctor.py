@@ -81,7 +81,7 @@ def _index(workspace: Path | None) -> Check:
         return Check("index", False, "none here", "hoplite index PATH", needed=False)
     except HopliteError as error:
         return Check("index", False, str(error))
-    return Check("index", True, f"{status.documents:,} documents, {status.chunks:,} chunks, sound")
+    return Check("index", True, f"{status.totals.documents:,} documents, {status.totals.chunks:,} chunks, sound")
 
 
 def _room(workspace: Path | None) -> Iterator[Check]:

@@ -25,10 +25,20 @@ def symbols(name: str, as_json: bool, workspace: Path | None) -> None:
     with opened(workspace) as library:
         known = library.symbols(name, limit=50)
     if as_json:
-        print_json({"name": name, "defined": _places(known.defined), "mentioned": _places(known.mentioned)})
+        print_json(
+            {
+                "name": name,
+                "defined": _places(known.defined),
+                "mentioned": _places(known.mentioned),
+                "near": list(known.near),
+            }
+        )
         return
     if not known.defined and not known.mentioned:
-        raise UserError(f"Nothing here defines or mentions {name!r}. `hoplite search {name!r}` finds what is worded alike.")
+        near = f"Is it one of these: {', '.join(known.near)}? " if known.near else ""
+        raise UserError(
+            f"Nothing here defines or mentions {name!r}. {near}`hoplite search {name!r}` finds what is worded alike."
+        )
     for title, chunks in (("defined", known.defined), ("mentioned", known.mentioned)):
         click.echo(f"{title} in {len(chunks)} {'place' if len(chunks) == 1 else 'places'}")
         for line in render.mentions(chunks):
