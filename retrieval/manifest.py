@@ -163,6 +163,11 @@ class Manifest:
             row = connection.execute("SELECT count(*), coalesce(sum(length(chunks)), 0) / 8 FROM documents").fetchone()
         return Totals(*row)
 
+    def indexed_at(self) -> str | None:
+        """Return when a document was last written, UTC, ISO 8601; None before the first."""
+        with self._database.reading() as connection:
+            return connection.execute("SELECT max(indexed_at) FROM documents").fetchone()[0]  # type: ignore[no-any-return]
+
     def note_failures(self, failures: Iterable[Failure]) -> None:
         """Replace the failures of the run before by this one's."""
         with self._database.writing() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -96,16 +96,4 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release files and locks; closing twice is no error."""
-        ...
-
-
-class Reranker(Protocol):
-    """Scores passages against a query with a model that reads more closely than the first stage."""
-
-    def score(self, query: str, texts: Mapping[int, str]) -> dict[int, float]:
-        """Return one score for each text, comparable within one call only, higher is better.
-
-        Keys are chunk ids, by which an implementation may cache. Raises ModelUnavailable, with the command that
-        fetches the weights.
-        """
         ...

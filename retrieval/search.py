@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 from opentelemetry import trace
 
-from ingest.types import Chunk
 from retrieval.fusion import fused, ranked, scaled
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, follow
 from retrieval.protocols import Embedder, Store, Vectors
-from retrieval.tokens import searchable
+from retrieval.rerank import Reader
 from retrieval.types import Hit, Scope, Scored, SearchResult
 
 FIRST_STAGE = 200
@@ -31,32 +29,6 @@ QUERY_LIMIT = 2000
 """Characters of a query that are read. What comes after them is a paste, which costs time and adds no aim."""
 
 _tracer = trace.get_tracer("hoplite.retrieval")
-
-
-class Reader:
-    """A transformer that reads candidates, with its vectors kept by chunk id (the newest `capacity` of them)."""
-
-    def __init__(self, embedder: Embedder, capacity: int = 20_000) -> None:
-        self._embedder = embedder
-        self._capacity = capacity
-        self._kept: OrderedDict[int, Vectors] = OrderedDict()
-
-    def question(self, query: str) -> Vectors:
-        """Return the query's unit vector (d,)."""
-        return np.asarray(self._embedder.embed([query])[0])
-
-    def vectors(self, chunks: Mapping[int, Chunk]) -> dict[int, Vectors]:
-        """Return each chunk's unit vector (d,), reading those that were not read before."""
-        new = [chunk for chunk in chunks if chunk not in self._kept]
-        if new:
-            for chunk, vector in zip(new, self._embedder.embed([searchable(chunks[c]) for c in new]), strict=True):
-                self._kept[chunk] = vector
-        found = {chunk: self._kept[chunk] for chunk in chunks}
-        for chunk in chunks:
-            self._kept.move_to_end(chunk)
-        while len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
-        return found
 
 
 class Searcher:

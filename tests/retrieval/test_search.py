@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
-from retrieval.protocols import Vectors
-from retrieval.search import Reader, Searcher
+from retrieval.rerank import Reader
+from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
 from retrieval.types import Scope
 from tests.retrieval.made import HashEmbedder, prose
@@ -78,21 +78,3 @@ def test_a_query_of_a_hundred_thousand_characters_finds_what_its_beginning_asks(
 def test_the_same_query_gives_the_same_hits(store: EdgeStore) -> None:
     searcher = Searcher(store, HashEmbedder(), Reader(HashEmbedder()))
     assert searcher.search(QUESTION).hits == searcher.search(QUESTION).hits
-
-
-def test_the_reader_reads_a_chunk_once_and_keeps_the_newest() -> None:
-    class Counting(HashEmbedder):
-        read = 0
-
-        def embed(self, texts: Sequence[str]) -> Vectors:
-            self.read += len(texts)
-            return super().embed(texts)
-
-    embedder = Counting()
-    reader = Reader(embedder, capacity=2)
-    first, second, third = ({c.id: c} for c in CORPUS[:3])
-    for chunk in (first, second, first, third, first):
-        reader.vectors(chunk)
-    assert embedder.read == 3
-    reader.vectors(second)
-    assert embedder.read == 4

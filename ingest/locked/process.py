@@ -1,0 +1,213 @@
+"""The parent's half of the locked child: start it, check its lock, run steps in it, answer its calls, outlive it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ingest.errors import ToolError, UserError
+from ingest.locked.clock import STEP, Limits, StepClock
+from ingest.locked.outcome import ChildDied, StepResult
+from ingest.locked.report import Sandbox, SandboxReport, judge
+from ingest.locked.wire import Wire, WireClosed, encode
+
+# A callback gets what the child sent, positional and by name: JSON values of any kind and number, to be validated.
+# Its ToolError goes back to the child; any other exception ends the child and leaves `LockedChild.run` as it is.
+Callback = Callable[[list[object], dict[str, object]], object]
+
+_PROGRAM = Path(__file__).with_name("child.py")
+_START = Limits(wall_seconds=10, absolute_seconds=10)
+
+
+class LockedChild:
+    """A Python process in which one namespace lives. One thread at a time runs steps; any thread may interrupt.
+
+    With `sandbox="auto"` the constructor raises UserError unless the whole lock holds; "off" starts the same child
+    without the lock, under the same limits.
+    """
+
+    def __init__(self, callbacks: Mapping[str, Callback], *, sandbox: Sandbox = "auto", limits: Limits = STEP) -> None:
+        self._callbacks = dict(callbacks)
+        self._limits = limits
+        self._stopped = False
+        self.closed = False
+        start = time.monotonic()
+        ours, theirs = socket.socketpair()
+        lifeline, self._lifeline = os.pipe()
+        config = {
+            "lock": sandbox != "off",
+            "lifeline": lifeline,
+            "memory_mb": limits.memory_mb,
+            "names": list(callbacks),
+            "readable": readable_paths(),
+        }
+        command = [interpreter(), "-I", "-S", "-B", str(_PROGRAM), str(theirs.fileno()), json.dumps(config)]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program, by absolute path, no shell
+                command,
+                env=environment(),
+                pass_fds=(theirs.fileno(), lifeline),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                start_new_session=True,  # no terminal, and Ctrl-C is the parent's to hear
+            )
+        except BaseException:
+            ours.close()
+            os.close(self._lifeline)
+            raise
+        finally:
+            theirs.close()
+            os.close(lifeline)
+        self._wire = Wire(ours)
+        with self._or_dead():
+            self.report = self._ready(sandbox, start)
+
+    def run(self, code: str) -> StepResult:
+        """Run one step, answering its calls in this thread.
+
+        Raises ChildDied when the child's time is up, it breaks the protocol, crashes or is interrupted, and whatever a
+        callback raises that is no ToolError. The child is gone after either, and every later call raises ChildDied.
+        """
+        frame = encode({"t": "run", "code": code})
+        with self._or_dead():
+            clock = StepClock(self._limits, self._process.pid)
+            self._wire.send(frame, clock)
+            calls = 0
+            while (message := self._wire.receive(clock)).get("t") != "done":
+                calls += 1
+                self._wire.send(self._answer(message, calls, clock), clock)
+            return StepResult.from_message(message)
+
+    def set_variables(self, values: Mapping[str, object]) -> None:
+        """Put JSON values in the namespace. Raises TypeError for others, ChildDied when the child is gone."""
+        frame = encode({"t": "set", "values": dict(values)})
+        with self._or_dead():
+            self._wire.send(frame, StepClock(_START, self._process.pid))
+
+    def interrupt(self) -> None:
+        """Kill the child at once, from any thread; the step that was running raises ChildDied("stopped").
+
+        A callback of the parent's that is running is not cut short; the step ends when it returns.
+        """
+        self._stopped = True
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the child and free what it held; closing twice is no error."""
+        if self.closed:
+            return
+        self.closed = True
+        self._process.kill()
+        self._process.wait()
+        self._wire.close()
+        os.close(self._lifeline)
+        if self._process.stderr:
+            self._process.stderr.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _or_dead(self) -> Iterator[None]:
+        """Whatever goes wrong in the middle of a conversation ends the child: nobody knows what it would say next."""
+        if self.closed:
+            raise ChildDied("stopped" if self._stopped else "it has ended")
+        try:
+            yield
+        except WireClosed:
+            reason = self._autopsy()
+            self.close()
+            raise ChildDied(reason) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _ready(self, sandbox: Sandbox, start: float) -> SandboxReport:
+        stderr = self._process.stderr
+        assert stderr is not None
+        try:
+            message = self._wire.receive(StepClock(_START, self._process.pid))
+        except WireClosed:
+            self._process.kill()
+            last = stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise UserError(
+                f"The sandbox's Python did not start: {last or self._autopsy()}. `hoplite doctor` checks this machine"
+            ) from None
+        stderr.close()
+        elapsed = (time.monotonic() - start) * 1000
+        return judge(sandbox, _texts(message.get("mechanisms")), _texts(message.get("attempts")), elapsed)
+
+    def _answer(self, message: dict[str, object], calls: int, clock: StepClock) -> bytes:
+        """Return the frame that answers a call. Raises ChildDied for what is no call."""
+        name, args, kwargs = message.get("name"), message.get("args"), message.get("kwargs")
+        if message.get("t") != "call" or not isinstance(args, list) or not isinstance(kwargs, dict):
+            raise ChildDied("it broke the protocol")
+        if calls > self._limits.calls:
+            return encode({"error": f"call {calls} of this step; at most {self._limits.calls} are answered"})
+        callback = self._callbacks.get(name) if isinstance(name, str) else None
+        if callback is None:
+            return encode({"error": f"there is no {str(name)[:80]!r}; there are: {', '.join(self._callbacks)}"})
+        try:
+            with clock.paused():
+                return encode({"value": callback(args, kwargs)})
+        except ToolError as error:
+            return encode({"error": str(error)})
+
+    def _autopsy(self) -> str:
+        """Say in a few words why the child closed its end."""
+        if self._stopped:
+            return "stopped"
+        try:
+            status = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return "it closed its connection"
+        if status >= 0:
+            return f"it exited with status {status}"
+        if status == -signal.SIGKILL:
+            return "killed by the system, perhaps for want of memory"
+        return f"it crashed with {signal.Signals(-status).name}"
+
+
+def probe() -> SandboxReport:
+    """Start a locked child, report its lock and end it. Raises UserError where the lock does not close."""
+    with LockedChild({}) as child:
+        return child.report
+
+
+def interpreter() -> str:
+    """The Python under any virtual environment: a venv's own start reads files the child may not and need not see."""
+    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+
+
+def readable_paths() -> list[str]:
+    """What the child may read: the standard library, shared libraries and time zones, where they exist."""
+    library = Path(sysconfig.get_path("stdlib"))
+    paths = (library, library.parent, "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo")
+    return [str(path) for path in paths if os.path.isdir(path)]
+
+
+def environment() -> dict[str, str]:
+    """Everything the child inherits: where some interpreters find their own shared library, and nothing else."""
+    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}

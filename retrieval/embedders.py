@@ -1,0 +1,20 @@
+"""Which embedder a name means."""
+
+from __future__ import annotations
+
+from retrieval import weights
+from retrieval.protocols import Embedder
+
+
+def embedder_named(name: str | None) -> Embedder:
+    """Return the embedder: the static default for None or its own name, else any sentence-transformers model.
+
+    Nothing is loaded before it is needed.
+    """
+    if name is None or name == weights.STATIC:
+        from retrieval.embed_static import StaticEmbedder
+
+        return StaticEmbedder()
+    from retrieval.embed_transformer import OnnxMiniLM, TransformerEmbedder
+
+    return OnnxMiniLM() if name == weights.TRANSFORMER_INT8 else TransformerEmbedder(name)

@@ -1,0 +1,194 @@
+"""One index run: from paths on the command line to a workspace that answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.walk import FoundFile, walk
+from opentelemetry import trace
+
+from ingest import pipeline
+from ingest.errors import UserError, WorkspaceMissing
+from retrieval.embedders import embedder_named
+from retrieval.index import Applied, FileResult, Indexer, repair
+from retrieval.manifest import Failure, Manifest
+from retrieval.store_edge import EdgeStore
+from retrieval.workspace import Lock, Workspace, create, find, place
+
+_tracer = trace.get_tracer("hoplite.retrieval")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: files looked at, of how many, and the chunks that were read."""
+
+    done: int
+    files: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What a run did. `documents` and `chunks` are what the workspace holds now; `repaired` counts the documents that
+    were read again because the store had lost chunks of theirs."""
+
+    workspace: Path
+    documents: int
+    chunks: int
+    applied: Applied
+    skipped: Mapping[str, int]
+    failures: tuple[Failure, ...]
+    repaired: int
+
+
+def workspace_for(paths: Sequence[Path], chosen: Path | None = None) -> Workspace:
+    """Return the workspace that these paths belong to, made where there is none.
+
+    It is the one chosen, else the one above the first path, else a new one in the deepest folder that holds them all.
+    Raises UserError for a path with nothing there.
+    """
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"There is no file or folder at {path}. Check the spelling, or give another path.")
+    folders = [path if path.is_dir() else path.parent for path in (Path(os.path.abspath(p)) for p in paths)]
+    base = Path(os.path.commonpath(folders))
+    if chosen is not None:
+        return create(place(base, chosen), base)
+    try:
+        return find(folders[0])
+    except WorkspaceMissing:
+        return create(place(base), base)
+
+
+def index(
+    paths: Sequence[Path],
+    *,
+    chosen: Path | None = None,
+    embedder: str | None = None,
+    rebuild: bool = False,
+    workers: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> IndexReport:
+    """Index files and folders, reading only what changed since the last run.
+
+    Args:
+        paths: What to walk. Documents below them that are gone are forgotten; others are left alone.
+        chosen: The workspace's folder; see `workspace_for`.
+        embedder: Its name; the workspace's own by default, the static one for a new workspace.
+        rebuild: Start from nothing.
+        workers: Processes that read and chunk; one a core by default.
+        on_progress: Told after every file.
+
+    Raises:
+        UserError and its kin, each with the next step.
+    """
+    workspace = workspace_for(paths, chosen)
+    with Lock(workspace), _tracer.start_as_current_span("index.run"):
+        if rebuild:
+            _clear(workspace)
+        with closing(Manifest(workspace.manifest)) as manifest:
+            made = manifest.settings()
+            chosen_embedder = embedder_named(embedder or (made.embedder if made else None))
+            files, skipped = _walked(paths, workspace)
+            if not files and not manifest.totals().documents:
+                reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items())) or "the folder is empty"
+                raise UserError(f"There is nothing to index in {', '.join(map(str, paths))} ({reasons}).")
+            with closing(EdgeStore(workspace.store, chosen_embedder.dim)) as store:
+                indexer = Indexer(store, manifest, chosen_embedder)
+                repaired = _repaired(store, manifest)
+                roots = [workspace.shown(path) for path in paths]
+                results = _results(files, manifest, workers)
+                applied = indexer.apply(
+                    _counted(results, len(files), on_progress) if on_progress else results,
+                    walked=lambda shown: any(_below(shown, root) for root in roots),
+                )
+            manifest.note_skips(skipped)
+            totals = manifest.totals()
+            failures = manifest.failures()
+    return IndexReport(workspace.folder, totals.documents, totals.chunks, applied, skipped, failures, repaired)
+
+
+def remove(paths: Sequence[Path], *, chosen: Path | None = None) -> int:
+    """Forget the documents at and below these paths, which need not be there any more; return how many.
+
+    Raises WorkspaceMissing where there is no workspace, and UserError where nothing indexed lies there.
+    """
+    workspace = find(Path.cwd(), chosen)
+    with Lock(workspace), closing(Manifest(workspace.manifest)) as manifest:
+        made = manifest.settings()
+        roots = [workspace.shown(path) for path in paths]
+        gone = {path for path in manifest.paths() if any(_below(path, root) for root in roots)}
+        if made is None or not gone:
+            raise UserError(
+                f"Nothing that is indexed lies at {', '.join(map(str, paths))}. `hoplite status` counts it."
+            )
+        manifest.forget(gone)
+        with closing(EdgeStore(workspace.store, made.dim)) as store:
+            Indexer(store, manifest, embedder_named(made.embedder)).sweep()
+    return len(gone)
+
+
+def _walked(paths: Sequence[Path], workspace: Workspace) -> tuple[list[FoundFile], dict[str, int]]:
+    """Every file once, in the order of shown paths, and how many were skipped, by reason."""
+    files: dict[str, FoundFile] = {}
+    skipped: Counter[str] = Counter()
+    with _tracer.start_as_current_span("walk") as span:
+        for path in paths:
+            walked = walk(path, base=workspace.base)
+            files |= {file.path: file for file in walked.files}
+            skipped.update(walked.skipped)
+        span.set_attribute("hoplite.files", len(files))
+    return [files[path] for path in sorted(files)], dict(sorted(skipped.items()))
+
+
+def _results(files: Sequence[FoundFile], manifest: Manifest, workers: int | None) -> Iterator[FileResult]:
+    """What became of each file: those as they were first, then the others as they are read."""
+    new: list[FoundFile] = []
+    for file in files:
+        entry = manifest.entry(file.path)
+        if entry is not None and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns):
+            yield FileResult(
+                file.path, entry.source, entry.digest, entry.size, entry.mtime_ns, entry.kind, entry.language
+            )
+        else:
+            new.append(file)
+    for read in pipeline.read(new, workers=workers):
+        entry = manifest.entry(read.path)
+        same = entry is not None and read.error is None and entry.digest == read.digest
+        yield FileResult(
+            read.path, read.source, read.digest, read.size, read.mtime_ns, read.kind, read.language,
+            None if same else read.chunks, read.error,
+        )  # fmt: skip
+
+
+def _counted(
+    results: Iterable[FileResult], files: int, on_progress: Callable[[Progress], None]
+) -> Iterator[FileResult]:
+    chunks = 0
+    for done, result in enumerate(results, 1):
+        chunks += len(result.chunks or ())
+        on_progress(Progress(done, files, chunks))
+        yield result
+
+
+def _repaired(store: EdgeStore, manifest: Manifest) -> int:
+    """Have what a damaged store has lost read again; looks closely only where the counts say so."""
+    expected, found = manifest.totals().chunks, store.counts()
+    return repair(store, manifest) if min(found.chunks, found.vectors) < expected else 0
+
+
+def _clear(workspace: Workspace) -> None:
+    """Remove the index, and nothing else that the workspace holds."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{workspace.manifest}{suffix}").unlink(missing_ok=True)
+    shutil.rmtree(workspace.store, ignore_errors=True)
+
+
+def _below(shown: str, root: str) -> bool:
+    return root == "." or shown == root or shown.startswith(root.rstrip("/") + "/")

@@ -1,0 +1,291 @@
+"""The library: an open workspace, to search, read, grep and look names up in. Everything in it only reads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import TracebackType
+
+import regex
+from ingest.load import load
+from opentelemetry import trace
+
+from ingest import names
+from ingest.errors import FileFailed, ToolError, WorkspaceMissing
+from ingest.types import Chunk, Document
+from retrieval import weights
+from retrieval.embedders import embedder_named
+from retrieval.index import verify
+from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
+from retrieval.passages import passages
+from retrieval.protocols import Store
+from retrieval.rerank import Reader
+from retrieval.search import Searcher
+from retrieval.store_edge import EdgeStore
+from retrieval.tokens import tokens
+from retrieval.types import Passage, Scope, SearchResult
+from retrieval.workspace import Lock, Workspace
+
+GREP_SECONDS = 5.0
+"""How long one grep may take over all files, backtracking patterns included."""
+
+GREP_LINE = 2_000
+"""Characters of a line that grep looks at; longer lines are data or minified."""
+
+GREP_SHOWN = 200
+"""Characters of a matching line that are returned."""
+
+READ_LINES = 200
+"""Lines that one `read` returns at the most."""
+
+_tracer = trace.get_tracer("hoplite.retrieval")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """Where a name is defined and who mentions it. `near` are defined names that look like it, where nothing has it."""
+
+    name: str
+    defined: tuple[Chunk, ...]
+    mentioned: tuple[Chunk, ...]
+    near: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is indexed and in what state. `stale` are documents whose file changed or went away; `size` is in bytes."""
+
+    base: Path
+    folder: Path
+    settings: Settings | None
+    totals: Totals
+    languages: Mapping[str, int]
+    indexed_at: str | None
+    stale: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    skips: Mapping[str, int]
+    size: int
+
+
+class Library:
+    """An open workspace. Safe among the threads of one process; other processes wait outside."""
+
+    def __init__(self, workspace: Workspace, *, store: Store | None = None) -> None:
+        """Open it.
+
+        Raises WorkspaceBusy with the holder's process id, WorkspaceDamaged with the command that repairs it, and
+        WorkspaceMissing where nothing was indexed yet.
+        """
+        self.workspace = workspace
+        self._lock = Lock(workspace)
+        try:
+            self._manifest = Manifest(workspace.manifest)
+            made = self._manifest.settings()
+            if made is None:
+                raise WorkspaceMissing(
+                    f"Nothing is indexed in {workspace.folder} yet. Run `hoplite index {workspace.base}`."
+                )
+            self._embedder = embedder_named(made.embedder)
+            self.store: Store = store or EdgeStore(workspace.store, made.dim)
+            verify(self.store, self._manifest)
+        except BaseException:
+            self._lock.release()
+            raise
+        reader = weights.installed(weights.TRANSFORMER_INT8)
+        self.reads_closely = reader is not None
+        self._searcher = Searcher(
+            self.store, self._embedder, Reader(embedder_named(weights.TRANSFORMER_INT8)) if reader else None
+        )
+
+    # Search ---------------------------------------------------------------------------------------------------------
+
+    def search(
+        self, query: str, *, k: int = 8, hops: int | None = None, scope: Scope | None = None, rerank: bool = True
+    ) -> SearchResult:
+        """Return the best chunks for the query; see `Searcher.search`."""
+        return self._searcher.search(query, k=k, hops=hops, scope=scope, rerank=rerank)
+
+    def passages(self, result: SearchResult, *, query: str, limit: int = 3, first_label: int = 1) -> list[Passage]:
+        """Return the hits merged and trimmed for the query, labelled from `first_label` on."""
+        return passages(result.hits, query=query, limit=limit, idf=self.store.idf, first_label=first_label)
+
+    def symbols(self, name: str, limit: int = 10) -> Symbols:
+        """Return the chunks that define a name and those that mention it, at most `limit` of each.
+
+        A code name is looked up as written, prose as it folds: `load_settings()`, `Settings.load`, "Data retention".
+        """
+        with _tracer.start_as_current_span("symbols", attributes={"hoplite.name": name}):
+            bare = name.strip().removesuffix("()").strip("`")
+            forms = [form for form in dict.fromkeys([bare, names.prose_name(bare)]) if form]
+            defined = self._with_names(self.store.definers(forms, common=10 * limit), limit)
+            mentioned = self._with_names(self.store.mentioners(forms, common=50 * limit), limit, but=defined)
+            near = () if defined or mentioned else self._near(bare)
+        return Symbols(name, defined, mentioned, near)
+
+    # Files ----------------------------------------------------------------------------------------------------------
+
+    def paths(self) -> list[str]:
+        """Return every indexed document's path, sorted."""
+        return sorted(self._manifest.paths())
+
+    def resolve(self, path: str) -> Document | None:
+        """Return an indexed file as it is now, loaded as it was for the index; None where it cannot be read.
+
+        Only what was indexed can be resolved, so that no path a model invents leads outside.
+        """
+        entry = self._manifest.entry(path)
+        if entry is None:
+            return None
+        try:
+            return load(entry.source, entry.path)
+        except FileFailed:
+            return None
+
+    def digest(self, path: str) -> str | None:
+        """Return the digest that a document was indexed with."""
+        entry = self._manifest.entry(path)
+        return entry.digest if entry else None
+
+    def read(self, path: str, start_line: int, end_line: int) -> Passage:
+        """Return lines of an indexed file, counted from 1, both ends included, at most `READ_LINES`.
+
+        Raises ToolError for a path that is not indexed and for lines that are not there.
+        """
+        document = self.resolve(path)
+        if document is None:
+            similar = [p for p in self.paths() if p.endswith("/" + path) or p.rsplit("/", 1)[-1] == path][:3]
+            hint = f" Did you mean {', '.join(similar)}?" if similar else ""
+            raise ToolError(f"There is no indexed file {path}.{hint}")
+        lines = document.text.split("\n")
+        numbers = document.source_lines or range(1, len(lines) + 1)
+        last = max(numbers, default=1)
+        if start_line > last or end_line < start_line or end_line < 1:
+            raise ToolError(f"{path} has lines 1 to {last}; asked for {start_line} to {end_line}.")
+        start, end = max(1, start_line), min(last, end_line, start_line + READ_LINES - 1)
+        text = "\n".join(line for line, number in zip(lines, numbers, strict=True) if start <= number <= end)
+        return Passage(
+            label="", path=path, header=path, start_line=start, end_line=end, text=text, excerpt=text,
+            via=("read",), score=0.0,
+        )  # fmt: skip
+
+    def grep(self, pattern: str, path_glob: str | None = None, limit: int = 20) -> list[tuple[str, int, str]]:
+        """Return (path, line, text) where a regular expression matches an indexed chunk's lines.
+
+        Raises ToolError for a pattern that does not compile, and for one that takes longer than `GREP_SECONDS`.
+        """
+        try:
+            regex.compile(pattern)
+        except regex.error as error:
+            raise ToolError(f"{pattern!r} is no regular expression: {error}.") from None
+        paths = [p for p in self.paths() if path_glob is None or fnmatchcase(p, path_glob)]
+        with _tracer.start_as_current_span("grep", attributes={"hoplite.pattern": pattern}):
+            return _grep(pattern, self._sources(paths), limit)
+
+    # State ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of every document's path and digest and of the embedder: changes when the index does."""
+        made = self._manifest.settings()
+        body = hashlib.sha256(f"{made.embedder if made else ''}".encode())
+        for path in self.paths():
+            body.update(f"{path}\0{self.digest(path)}\n".encode())
+        return body.hexdigest()[:16]
+
+    def status(self) -> Status:
+        """Count what is indexed, and compare every file's size and time with the manifest's."""
+        entries = [entry for path in self.paths() if (entry := self._manifest.entry(path))]
+        languages: dict[str, int] = {}
+        for entry in entries:
+            languages[entry.language] = languages.get(entry.language, 0) + 1
+        return Status(
+            base=self.workspace.base,
+            folder=self.workspace.folder,
+            settings=self._manifest.settings(),
+            totals=self._manifest.totals(),
+            languages=dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
+            indexed_at=self._manifest.indexed_at(),
+            stale=tuple(entry.path for entry in entries if _changed(entry)),
+            failures=self._manifest.failures(),
+            skips=self._manifest.skips(),
+            size=sum(f.stat().st_size for f in self.workspace.folder.rglob("*") if f.is_file()),
+        )
+
+    def close(self) -> None:
+        """Give the workspace back; closing twice is no error."""
+        self.store.close()
+        self._manifest.close()
+        self._lock.release()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _sources(self, paths: Sequence[str]) -> list[tuple[str, str]]:
+        return [(path, entry.source) for path in paths if (entry := self._manifest.entry(path))]
+
+    def _with_names(
+        self, found: Mapping[str, tuple[int, ...]], limit: int, but: Sequence[Chunk] = ()
+    ) -> tuple[Chunk, ...]:
+        """The chunks found, code before prose and tests last, in the order of their places."""
+        known = {chunk.id for chunk in but}
+        ids = sorted({chunk for chunks in found.values() for chunk in chunks} - known)
+        chunks = self.store.chunks(ids).values()
+        ordered = sorted(chunks, key=lambda c: (c.kind != "code", is_test(c.path), c.path, c.start_line, c.id))
+        return tuple(ordered[:limit])
+
+    def _near(self, name: str) -> tuple[str, ...]:
+        """Defined names that differ from this one in case, underscores or a qualifier."""
+        parts = tokens(name)
+        spellings = [
+            *names.with_tails(name)[1:], "_".join(parts), "".join(parts), name.lower(), name.upper(),
+            "_".join(parts).upper(), "".join(part.title() for part in parts), names.prose_name(name),
+        ]  # fmt: skip
+        return tuple(sorted(self.store.defined([s for s in spellings if s and s != name])))
+
+
+def is_test(path: str) -> bool:
+    """Whether a path is that of a test, by the names that test runners go by."""
+    parts = path.lower().split("/")
+    return bool({"test", "tests", "testing", "spec", "__tests__"} & set(parts[:-1])) or parts[-1].startswith("test_")
+
+
+def _changed(entry: Entry) -> bool:
+    try:
+        status = os.stat(entry.source)
+    except OSError:
+        return True
+    return (status.st_size, status.st_mtime_ns) != (entry.size, entry.mtime_ns)
+
+
+def _grep(pattern: str, sources: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, int, str]]:
+    deadline = time.monotonic() + GREP_SECONDS
+    compiled = regex.compile(pattern)
+    found: list[tuple[str, int, str]] = []
+    for path, source in sources:
+        try:
+            document = load(source, path)
+        except FileFailed:
+            continue  # `status` lists it; a search over the others still helps
+        for index, line in enumerate(document.text.split("\n")):
+            try:
+                matches = compiled.search(line[:GREP_LINE], timeout=max(0.001, deadline - time.monotonic()))
+            except TimeoutError:
+                raise ToolError(
+                    f"{pattern!r} took longer than {GREP_SECONDS:.0f} s. Use a simpler pattern, or search()."
+                ) from None
+            if matches:
+                number = document.source_lines[index] if document.source_lines else index + 1
+                found.append((path, number, line.strip()[:GREP_SHOWN]))
+                if len(found) == limit:
+                    return found
+    return found
