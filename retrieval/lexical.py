@@ -6,7 +6,8 @@ chunk is struck out of its segment's `live` bytes; merging drops it. Document fr
 write, and so is a histogram of them, from which the average idf comes, so scores never remember what was removed.
 
 Source of the weights: Trotman, Puurula and Burgess, "Improvements to BM25 and Language Models Examined" (2014), as
-`rank_bm25` 0.2.2 has them: an idf below zero is replaced by EPSILON times the average idf.
+`rank_bm25` 0.2.2 has them: an idf below zero is replaced by EPSILON times the average idf. In an index of one or two
+chunks that average is not above zero either, and nothing scores; vectors find what there is.
 """
 
 from __future__ import annotations
@@ -124,12 +125,12 @@ class Lexical:
         return _weigh(connection, self._segments(connection), terms)
 
     def merge(self, connection: sqlite3.Connection, *, everything: bool = False) -> None:
-        """Merge the segments that `due` names; with `everything`, all that fit together."""
+        """Merge the segments that are `due`; with `everything`, all that fit together."""
         sizes = {}
         for segment, flags in connection.execute("SELECT segment, live FROM segments").fetchall():
             live = np.frombuffer(flags, np.bool_)
             sizes[segment] = (int(live.sum()), len(live))
-        for group in due(sizes, fan=2 if everything else FAN, tiers=not everything):
+        for group in packed(sizes) if everything else due(sizes):
             self.forget()
             _merge(connection, group)
 
@@ -150,33 +151,36 @@ class Lexical:
         return self._read
 
 
-def due(sizes: Mapping[int, tuple[int, int]], *, fan: int = FAN, tiers: bool = True) -> list[list[int]]:
+def due(sizes: Mapping[int, tuple[int, int]]) -> list[list[int]]:
     """Return groups of segments to merge now, given each one's live chunks and its chunks altogether.
 
-    A segment more than half struck out is rewritten. Segments of one size class (a factor of FAN wide, unless
-    `tiers` is off) are merged when there are `fan` of them, smallest first, up to LARGEST chunks.
+    A segment more than half struck out is rewritten. FAN segments of one size class (a factor of FAN wide) are merged.
     """
-    groups = [[segment] for segment, (live, size) in sizes.items() if 2 * live < size]
-    rewritten = {segment for group in groups for segment in group}
+    groups: list[list[int]] = []
     classes: dict[int, list[int]] = {}
+    for segment, (live, size) in sizes.items():
+        if 2 * live < size:
+            groups.append([segment])
+        elif 2 * live < LARGEST:
+            classes.setdefault(int(math.log(max(live, 1), FAN) + 1e-9), []).append(segment)
+    for members in classes.values():
+        if len(members) >= FAN:
+            groups += packed({segment: sizes[segment] for segment in members})
+    return groups
+
+
+def packed(sizes: Mapping[int, tuple[int, int]]) -> list[list[int]]:
+    """Group segments, smallest first, up to LARGEST chunks a group; leave out those that would stay as they are."""
+    groups: list[list[int]] = [[]]
+    total = 0
     for segment in sorted(sizes, key=lambda s: (sizes[s][0], s)):
         live = sizes[segment][0]
-        if segment not in rewritten and 2 * live < LARGEST:
-            classes.setdefault(int(math.log(max(live, 1), FAN) + 1e-9) if tiers else 0, []).append(segment)
-    for members in classes.values():
-        if len(members) < fan:
-            continue
-        group: list[int] = []
-        total = 0
-        for segment in members:
-            if total + sizes[segment][0] > LARGEST:
-                groups.append(group)
-                group, total = [], 0
-            group.append(segment)
-            total += sizes[segment][0]
-        if len(group) > 1:
-            groups.append(group)
-    return groups
+        if groups[-1] and total + live > LARGEST:
+            groups.append([])
+            total = 0
+        groups[-1].append(segment)
+        total += live
+    return [group for group in groups if len(group) > 1 or any(sizes[s][0] < sizes[s][1] for s in group)]
 
 
 def _postings(connection: sqlite3.Connection, held: _Segments, term: str) -> tuple[Ids, NDArray[np.float64]]:

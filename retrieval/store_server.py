@@ -1,6 +1,6 @@
 """The store on a Qdrant server: everything a search needs lies in one collection, so that a cluster can hold it.
 
-Any number of writers agree without a coordinator, because a point's id and its sparse weights depend on its chunk alone.
+Any number of writers agree without a coordinator: a point's id and its sparse weights depend on its chunk alone.
 The price: BM25's length normalisation uses a fixed average length, and idf is Qdrant's own (never negative), so scores
 differ from the embedded store's by design.
 """
@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -37,26 +37,26 @@ PAGE = 10_000
 # Terms in a chunk of source code, about; only how much a longer chunk is held back depends on it.
 AVERAGE_LENGTH = 180
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+_T = TypeVar("_T")
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
-def _told(method: Callable[Concatenate[ServerStore, _P], _R]) -> Callable[Concatenate[ServerStore, _P], _R]:
+def _told(method: _Method) -> _Method:
     """Say what a failing server means for the user."""
 
     @wraps(method)
-    def telling(self: ServerStore, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    def telling(*args: Any, **kwargs: Any) -> Any:
         from qdrant_client.http.exceptions import ApiException
 
         try:
-            return method(self, *args, **kwargs)
+            return method(*args, **kwargs)
         except ApiException as error:
             raise UserError(
                 f"The Qdrant server could not {method.__name__.strip('_')}: {error}. "
                 "Check that it runs, its URL (`--store`) and its key."
             ) from error
 
-    return telling
+    return cast(_Method, telling)
 
 
 def connect(url: str, api_key: str | None = None) -> QdrantClient:
@@ -68,7 +68,8 @@ def connect(url: str, api_key: str | None = None) -> QdrantClient:
         raise UserError(f"{url} would carry the API key unencrypted. Use https, or leave the key out.")
     from qdrant_client import QdrantClient
 
-    return QdrantClient(url=url, api_key=api_key, timeout=60)
+    # Its own check of versions runs in a thread and warns there; a server that is not there is told by `ServerStore`.
+    return QdrantClient(url=url, api_key=api_key, timeout=60, check_compatibility=False)
 
 
 class ServerStore:
@@ -284,14 +285,14 @@ class ServerStore:
 
     def _sparse(self, weights: dict[str, float]) -> models.SparseVector:
         # Two terms in one place (five pairs among 200,000 terms) are weighed as one.
-        places: Counter[int] = Counter()
+        places: dict[int, float] = {}
         for term, weight in weights.items():
-            places[_place(term)] += weight  # type: ignore[assignment]
+            places[_place(term)] = places.get(_place(term), 0.0) + weight
         return self._models.SparseVector(indices=list(places), values=list(places.values()))
 
 
 def frequency_weights(terms: Sequence[str]) -> dict[str, float]:
-    """Return BM25's part of a score that depends on the chunk: each term's frequency, saturated and length-normalised."""
+    """Return the part of BM25 that depends on the chunk: each term's frequency, saturated and length-normalised."""
     norm = K1 * (1 - B + B * len(terms) / AVERAGE_LENGTH)
     return {term: n * (K1 + 1) / (n + norm) for term, n in Counter(terms).items()}
 
@@ -320,9 +321,6 @@ def _loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-_T = TypeVar("_T")
 
 
 def _slices(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

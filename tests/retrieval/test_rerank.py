@@ -13,10 +13,6 @@ CHUNKS = [
     prose("b.md", "Owl", "Owls hoot."),
     prose("c.md", "Crow", "Crows caw."),
 ]
-    prose("a.md", "Heron", "Herons wade."),
-    prose("b.md", "Owl", "Owls hoot."),
-    prose("c.md", "Crow", "Crows caw."),
-]
 
 
 class Counting(HashEmbedder):

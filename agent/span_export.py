@@ -1,0 +1,138 @@
+"""OpenTelemetry's SDK side of tracing, imported only when tracing starts (the SDK takes 60 ms to import)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import format_span_id, format_trace_id
+
+from agent.trace_file import Row, as_json, clean, cut, insert
+
+# Indexing opens spans faster than a busy disk may take them; the SDK's 2,048 would drop some of a Django-sized run.
+QUEUE = 16_384
+DELAY_MILLISECONDS = 500
+CLOSE_SECONDS = 3.0
+
+
+class SpanFile(SpanExporter):
+    """Writes finished spans to SQLite. A failure is one warning for the whole life of the file, never an exception."""
+
+    def __init__(self, connection: sqlite3.Connection, warn: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._warn = warn
+        self._warned = False
+        self._owner = os.getpid()
+        self._deadline = float("inf")
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        # SQLite connections must not cross a fork, so a forked worker's spans are let go.
+        if os.getpid() != self._owner or time.monotonic() > self._deadline:
+            return SpanExportResult.FAILURE
+        try:
+            insert(self._connection, [_row(span) for span in spans])
+        except sqlite3.Error as error:
+            if not self._warned:
+                self._warned = True
+                self._warn(str(error))
+            return SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS
+
+    def expire(self, seconds: float) -> None:
+        """Write nothing that is still waiting after this many seconds."""
+        self._deadline = time.monotonic() + seconds
+
+    def shutdown(self) -> None:
+        if os.getpid() == self._owner:
+            self._connection.close()
+
+
+class Switch(SpanProcessor):
+    """Hands spans to the file that tracing writes now.
+
+    OpenTelemetry takes one provider a process and cannot take a processor off it again, so this one stays for good
+    and what it points at changes.
+    """
+
+    def __init__(self) -> None:
+        self._file: SpanFile | None = None
+        self._batches: BatchSpanProcessor | None = None
+
+    def point(self, file: SpanFile | None) -> None:
+        """Write what comes from now on to `file`, after the last file has got what was meant for it."""
+        old_file, old_batches = self._file, self._batches
+        self._file = file
+        self._batches = _batches(file) if file else None
+        if old_file and old_batches:
+            old_file.expire(CLOSE_SECONDS)
+            old_batches.shutdown()  # type: ignore[no-untyped-call]
+
+    def release(self, file: SpanFile) -> None:
+        """Stop writing to `file`; nothing happens where another file has taken its place."""
+        if self._file is file:
+            self.point(None)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None: ...
+
+    def on_end(self, span: ReadableSpan) -> None:
+        batches = self._batches  # another thread may change it in between
+        if batches:
+            batches.on_end(span)
+
+    def shutdown(self) -> None:
+        self.point(None)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        batches = self._batches
+        return batches is None or batches.force_flush(timeout_millis)
+
+
+def _batches(file: SpanFile) -> BatchSpanProcessor:
+    return BatchSpanProcessor(
+        file, max_queue_size=QUEUE, schedule_delay_millis=DELAY_MILLISECONDS, max_export_batch_size=512
+    )
+
+
+@cache
+def switch() -> Switch:
+    """The process's switch, put on the provider the first time: the one that a host has set, else ours."""
+    made = Switch()
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        # Given in full, so that no OTEL_* variable of the shell drops spans or runs resource detectors.
+        provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource({"service.name": "hoplite"}))
+        trace.set_tracer_provider(provider)
+    provider.add_span_processor(made)
+    return made
+
+
+def _row(span: ReadableSpan) -> Row:
+    context = span.get_span_context()
+    assert context is not None  # a span that has ended has one
+    start = span.start_time or 0
+    events = [
+        {"name": cut(event.name), "time_ns": event.timestamp, "attributes": json.loads(as_json(event.attributes or {}))}
+        for event in span.events
+    ]
+    return (
+        format_trace_id(context.trace_id),
+        format_span_id(context.span_id),
+        format_span_id(span.parent.span_id) if span.parent else None,
+        clean(span.name),
+        start,
+        span.end_time or start,
+        span.status.status_code.name,
+        cut(span.status.description or ""),
+        as_json(span.attributes or {}),
+        json.dumps(events),
+    )

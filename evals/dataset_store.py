@@ -1,0 +1,135 @@
+"""A dataset's corpus as a searchable store, made once and kept in the user's cache."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from evals.datasets import Dataset, Record
+from ingest.errors import WorkspaceBusy
+from ingest.ids import digest
+from ingest.types import Chunk
+from retrieval.protocols import Embedder, Store
+
+BATCH = 1024  # chunks a write
+
+Progress = Callable[[int, int], None]  # done, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class Indexing:
+    """How a corpus becomes a store: the same parts that a workspace is indexed with.
+
+    `to_chunks` makes a record's chunks, their `path` being the record's id. `text_of` is what of a chunk is embedded.
+    `open_store` is given a folder and the embedder's numbers a vector.
+    """
+
+    to_chunks: Callable[[Record], Sequence[Chunk]]
+    text_of: Callable[[Chunk], str]
+    embedder: Embedder
+    open_store: Callable[[Path, int], Store]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetStore:
+    """An open store of a dataset, and the seconds it took to make or find it."""
+
+    store: Store
+    seconds: float
+
+
+def dataset_cache() -> Path:
+    """The folder under which the stores of all datasets are kept."""
+    cache_home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache_home) if cache_home else Path.home() / ".cache") / "hoplite" / "datasets"
+
+
+@contextmanager
+def dataset_store(
+    dataset: Dataset, indexing: Indexing, root: Path, on_progress: Progress | None = None
+) -> Iterator[DatasetStore]:
+    """Open the dataset's store under `root`, indexing the corpus first unless that was done and nothing changed since.
+
+    What may not change: the corpus, the embedder, and the code of `ingest` and `retrieval`. A store of other code is
+    replaced, so that there is one for each corpus and embedder. `on_progress` counts records.
+    Raises WorkspaceBusy while another process holds the same store.
+    """
+    started = time.perf_counter()
+    fingerprint = {"corpus": dataset.digest, "embedder": indexing.embedder.name, "code": code_version()}
+    place = digest(f"{dataset.digest} {indexing.embedder.name}".encode())[:12]
+    folder = root / f"{dataset.name}-{place}"
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _held(folder.with_name(f"{folder.name}.lock"), dataset.name):
+        if not _complete(folder, fingerprint, indexing):
+            _index(dataset, indexing, folder, fingerprint, on_progress or (lambda done, total: None))
+        with closing(_open(folder, indexing)) as store:
+            yield DatasetStore(store, time.perf_counter() - started)
+
+
+@cache
+def code_version() -> str:
+    """Digest of the sources that decide what an index holds and in which order."""
+    packages = Path(__file__).parent.parent
+    sources = [
+        path
+        for name in ("ingest", "retrieval")
+        for path in sorted((packages / name).rglob("*"))
+        if path.suffix in {".py", ".scm"}
+    ]
+    return digest(
+        b"\0".join(path.relative_to(packages).as_posix().encode() + b"\0" + path.read_bytes() for path in sources)
+    )
+
+
+def _open(folder: Path, indexing: Indexing) -> Store:
+    return indexing.open_store(folder / "store", indexing.embedder.dim)
+
+
+def _complete(folder: Path, fingerprint: dict[str, str], indexing: Indexing) -> bool:
+    """Whether the folder holds a whole index of this fingerprint: its mark is written last, and counts must agree."""
+    mark = folder / "complete.json"
+    if not mark.is_file():
+        return False
+    recorded = json.loads(mark.read_text(encoding="utf-8"))
+    if recorded["fingerprint"] != fingerprint:
+        return False
+    with closing(_open(folder, indexing)) as store:
+        counts = store.counts()
+        return bool(counts.chunks == counts.vectors == recorded["chunks"])
+
+
+def _index(
+    dataset: Dataset, indexing: Indexing, folder: Path, fingerprint: dict[str, str], on_progress: Progress
+) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(mode=0o700)
+    waiting: list[Chunk] = []
+    with closing(_open(folder, indexing)) as store:
+        for done, record in enumerate(dataset.records, start=1):
+            waiting += indexing.to_chunks(record)
+            if len(waiting) >= BATCH or done == len(dataset.records):
+                store.write(waiting, indexing.embedder.embed([indexing.text_of(chunk) for chunk in waiting]))
+                waiting = []
+                on_progress(done, len(dataset.records))
+        store.optimize()
+        mark = json.dumps({"fingerprint": fingerprint, "chunks": store.counts().chunks})
+    (folder / "complete.json").write_text(mark, encoding="utf-8")
+
+
+@contextmanager
+def _held(path: Path, name: str) -> Iterator[None]:
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WorkspaceBusy(f"Another process evaluates {name} with this embedder. Wait for it to end.") from error
+        yield

@@ -1,0 +1,87 @@
+"""Metrics: pure functions from rankings and answers to numbers from 0 to 1."""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+
+ARTICLES = re.compile(r"\b(a|an|the)\b")
+NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def recall_at(k: int, ranking: Sequence[str], gold: Collection[str]) -> float:
+    """Return |gold in the first k| / |gold|: HippoRAG's passage recall (Gutiérrez et al. 2024, arXiv 2405.14831)."""
+    return len(set(ranking[:k]) & set(gold)) / len(set(gold))
+
+
+def all_at(k: int, ranking: Sequence[str], gold: Collection[str]) -> float:
+    """Return 1 when every gold document is in the first k, else 0. HippoRAG's all-recall (same paper)."""
+    return float(set(gold) <= set(ranking[:k]))
+
+
+def reciprocal_rank(ranking: Sequence[str], gold: Collection[str]) -> float:
+    """Return 1 / the rank of the first gold document, 0 without one; its mean is MRR (Voorhees 1999, TREC-8 QA)."""
+    return next((1 / rank for rank, document in enumerate(ranking, start=1) if document in gold), 0.0)
+
+
+def ndcg_at(k: int, ranking: Sequence[str], gold: Collection[str]) -> float:
+    """Return DCG@k over the best possible DCG@k, a document's gain being 1 if gold, discounted by log2(rank + 1).
+
+    Järvelin and Kekäläinen 2002 (TOIS 20:4), in the form of trec_eval's ndcg_cut with binary relevance.
+    """
+    discounts = [1 / math.log2(rank + 1) for rank in range(1, k + 1)]
+    found = sum(discount for discount, document in zip(discounts, ranking, strict=False) if document in gold)
+    return found / sum(discounts[: len(set(gold))])
+
+
+def exact_match(prediction: str, answers: Sequence[str]) -> float:
+    """Return 1 when the prediction equals a gold answer after `normalised` (SQuAD: Rajpurkar et al. 2016)."""
+    return _best(lambda guess, gold: float(guess == gold), prediction, answers)
+
+
+def f1(prediction: str, answers: Sequence[str]) -> float:
+    """Return the harmonic mean of precision and recall over the bag of words, best over the gold answers.
+
+    SQuAD (Rajpurkar et al. 2016, arXiv 1606.05250). Where a side has no words, 1 if neither has, as in SQuAD 2.0.
+    """
+    return _best(_overlap, prediction, answers)
+
+
+def contains(prediction: str, answers: Sequence[str]) -> float:
+    """Return 1 when the prediction has a gold answer's words in a row, after `normalised`.
+
+    The accuracy of Mallen et al. 2023 (PopQA, arXiv 2212.10511), here on whole words. It is what tells whether
+    an answer in full sentences is right, where EM cannot be 1; and it forgives a wrong sentence beside a right one.
+    """
+    return _best(lambda guess, gold: float(bool(gold) and f" {gold} " in f" {guess} "), prediction, answers)
+
+
+def normalised(text: str) -> str:
+    """Lower case, without ASCII punctuation, without the articles a, an, the, white space collapsed (SQuAD's order)."""
+    return " ".join(ARTICLES.sub(" ", text.lower().translate(NO_PUNCTUATION)).split())
+
+
+def precision(found: Collection[str], gold: Collection[str]) -> float:
+    """Return |found and gold| / |found|; the caller decides what nothing found means."""
+    return len(set(found) & set(gold)) / len(set(found))
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the arithmetic mean, exactly rounded so that the order of questions cannot matter; 0 of nothing."""
+    return math.fsum(values) / len(values) if values else 0.0
+
+
+def _overlap(guess: str, gold: str) -> float:
+    guess_words, gold_words = guess.split(), gold.split()
+    if not guess_words or not gold_words:
+        return float(guess_words == gold_words)
+    common = sum((Counter(guess_words) & Counter(gold_words)).values())
+    return 2 * common / (len(guess_words) + len(gold_words))
+
+
+def _best(compare: Callable[[str, str], float], prediction: str, answers: Sequence[str]) -> float:
+    guess = normalised(prediction)
+    return max((compare(guess, normalised(answer)) for answer in answers), default=0.0)

@@ -1,0 +1,56 @@
+"""Reports as plain text tables, numbers as per cent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evals.retrieval_eval import RetrievalReport
+from evals.runner import RunReport
+
+
+def retrieval_table(report: RetrievalReport) -> str:
+    """One line a stage, the last being what a search returns, then the time it took."""
+    columns = list(next(iter(report.stages.values()), {}))
+    rows = [["stage", *columns, "recall@5, 95 %"]]
+    for stage, scores in report.stages.items():
+        low, high = report.intervals[stage]
+        rows.append([stage, *(_percent(scores[column]) for column in columns), f"{_percent(low)} to {_percent(high)}"])
+    skipped = f", {report.skipped} without gold skipped" if report.skipped else ""
+    timings = report.timings
+    return "\n".join(
+        [
+            f"{report.dataset}: {report.questions} questions{skipped}",
+            *_table(rows),
+            f"index {timings['index']:.1f} s, questions {timings['search']:.1f} s, "
+            f"{1000 * timings.get('query_median', 0.0):.0f} ms each (median)",
+        ]
+    )
+
+
+def run_table(report: RunReport) -> str:
+    """One line a metric, then errors, usage and time."""
+    rows = [["metric", "%"], *([name, _percent(value)] for name, value in report.metrics.items())]
+    usage = ", ".join(f"{amount:g} {name}" for name, amount in report.usage.items())
+    errors = f", {report.errors} failed and in no metric" if report.errors else ""
+    return "\n".join(
+        [
+            f"{report.run}: {report.questions} questions{errors}",
+            *_table(rows),
+            f"{report.timings['answers']:.1f} s" + (f"; {usage}" if usage else ""),
+        ]
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
