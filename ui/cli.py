@@ -89,7 +89,10 @@ class CommandLine(click.Group):
     no_args_is_help=True,
 )
 @click.option(
-    "--workspace", type=click.Path(path_type=Path), metavar="DIR", help="The workspace, where it is not found from here."
+    "--workspace",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The workspace, where it is not found from here.",
 )
 @click.version_option(package_name="hoplite")
 @click.pass_context

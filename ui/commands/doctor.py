@@ -36,7 +36,11 @@ def doctor(workspace: Path | None) -> int:
     """Check what Hoplite needs on this machine, and say what to do about what is missing."""
     bad = 0
     for check in (_python(), *_weights(), *_sandbox(), _index(workspace), *_room(workspace), *_tools()):
-        mark = click.style("ok     ", fg="green") if check.good else click.style("missing", fg="red" if check.needed else "yellow")
+        mark = (
+            click.style("ok     ", fg="green")
+            if check.good
+            else click.style("missing", fg="red" if check.needed else "yellow")
+        )
         step = f"  → {check.next_step}" if check.next_step and not check.good else ""
         click.echo(f"{mark}  {check.name:<22} {visible(check.found)}{visible(step)}")
         bad += check.needed and not check.good
@@ -96,4 +100,6 @@ def _room(workspace: Path | None) -> Iterator[Check]:
 
 def _tools() -> Iterator[Check]:
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    yield Check("Chromium", browser is not None, browser or "drives the page in tests", "only for `make test`", needed=False)
+    yield Check(
+        "Chromium", browser is not None, browser or "drives the page in tests", "only for `make test`", needed=False
+    )

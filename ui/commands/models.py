@@ -21,7 +21,8 @@ def models(ctx: click.Context, as_json: bool) -> None:
     here = listing()
     if as_json:
         rows = [
-            {"name": each.weights.name, "installed": each.folder is not None, "bytes": each.weights.size} for each in here
+            {"name": each.weights.name, "installed": each.folder is not None, "bytes": each.weights.size}
+            for each in here
         ]
         print_json({"folder": str(models_folder()), "models": rows})
         return
