@@ -13,7 +13,7 @@ CLONE_QUESTION = (
     "Which file does the architecture page call the truth about what is indexed, and which function reports that the "
     "store holds less than it?"
 )
-SAMPLE_QUESTION = "How many days are heron readings kept, and which function deletes the older ones?"
+SAMPLE_QUESTION = "For how many days are heron readings kept, and which function deletes the older ones?"
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def cost(given: Answer, seconds: float) -> str:
     """Return the line of seconds, tokens and the trace."""
     used = given.usage
     tokens = f"{used.calls} model calls, {used.input_tokens:,} tokens in, {used.output_tokens:,} out"
-    trace = f" · hoplite trace show {given.trace_id[:12]}" if given.trace_id else ""
+    trace = f" · hoplite trace show {given.trace_id[:12]}" if given.trace_id.strip("0") else ""
     return f"{seconds:.1f} s · {tokens if used.calls else 'no model call'}{trace}"
 
 

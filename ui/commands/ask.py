@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,35 +15,71 @@ from ui import render
 from ui.commands.options import agent_options, json_option, opened, print_json, workspace_option
 
 if TYPE_CHECKING:
+    from agent.loop import Agent
     from agent.types import Answer, Event
+    from retrieval.library import Library
 
 
 @click.command()
 @click.argument("question")
-@click.option("--plan", is_flag=True, help="Show the plan, and wait for Enter or for a better one.")
+@click.option("--plan", is_flag=True, help="Show the plan and wait: Enter goes on, another wording asks that instead.")
 @agent_options
 @json_option
 @workspace_option
 def ask(question: str, plan: bool, as_json: bool, workspace: Path | None, **chosen: Any) -> None:
     """Answer QUESTION from what is indexed, with every step shown and every citation checked."""
     with opened(workspace) as library:
-        answer = run(library, question, quiet=as_json, plan=plan and sys.stdin.isatty(), **chosen)
+        answer = run(library, question, chosen, quiet=as_json, plan=plan and sys.stdin.isatty())
     if as_json:
         print_json(answer.as_json())
 
 
-def run(library: Any, question: str, *, quiet: bool = False, plan: bool = False, **chosen: Any) -> Answer:
+def run(
+    library: Library, question: str, chosen: Mapping[str, Any], *, quiet: bool = False, plan: bool = False
+) -> Answer:
     """Ask the library, show steps on standard error and the answer on standard output, and return it."""
-    from agent.build import make_agent
-    from agent.settings import settings
-
-    agent = make_agent(library, settings(**{name: value for name, value in chosen.items() if value is not None}))
+    agent = agent_for(library, chosen)
     begun = time.monotonic()
-    answer = show(agent.stream(question), quiet=quiet)
+    answer = show(planned(agent, question) if plan else agent.stream(question), quiet=quiet)
     if not quiet:
-        click.echo(render.answer(answer))
+        click.echo(f"\n{render.answer(answer)}")
         click.echo(f"\n{render.cost(answer, time.monotonic() - begun)}", err=True)
     return answer
+
+
+def agent_for(library: Library, chosen: Mapping[str, Any]) -> Agent:
+    """Return an agent with the settings in force; says first what will leave this machine, where anything will.
+
+    `chosen` is what the command line says, None where it says nothing.
+    """
+    from agent.build import make_agent
+    from agent.models import is_remote, leaves_the_machine
+    from agent.settings import load_settings
+
+    settings = load_settings(library.workspace.folder, chosen).settings
+    if is_remote(settings.model):
+        click.echo(leaves_the_machine(settings.model), err=True)
+    return make_agent(library, settings, workspace=library.workspace.folder)
+
+
+def planned(agent: Agent, question: str) -> Iterator[Event]:
+    """Yield the events of a run, waiting after its plan; a line typed there is asked instead, and its plan shown."""
+    from agent.types import Planned
+
+    again: str | None = question
+    while again is not None:
+        asked, again = again, None
+        with closing(agent.stream(asked)) as events:
+            for event in events:
+                yield event
+                if isinstance(event, Planned) and (typed := _typed()):
+                    again = typed
+                    break
+
+
+def _typed() -> str:
+    typed: str = click.prompt("Enter to go on, or ask otherwise", default="", show_default=False, err=True)
+    return typed.strip()
 
 
 def show(events: Iterable[Event], *, quiet: bool = False) -> Answer:

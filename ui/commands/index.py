@@ -75,17 +75,20 @@ def run(
     quiet: bool = False,
 ) -> IndexReport:
     """Index the paths with progress on standard error and a trace in the workspace."""
+    from agent.settings import load_settings
     from agent.tracing import start_tracing
     from retrieval.indexing import index as index_paths
     from retrieval.indexing import workspace_for
 
-    tracing = start_tracing(workspace_for(paths, chosen).traces)
+    workspace = workspace_for(paths, chosen)
+    settings = load_settings(workspace.folder, {"embedder": embedder}).settings
+    tracing = start_tracing(workspace.traces)
     try:
         with Meter(unit="files", quiet=quiet) as meter:
             return index_paths(
                 paths,
                 chosen=chosen,
-                embedder=embedder,
+                embedder=settings.embedder,
                 rebuild=rebuild,
                 on_progress=lambda at: meter.show("indexing", at.done, at.files, f"{at.chunks:,} chunks"),
             )

@@ -58,11 +58,14 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def opened(workspace: Path | None) -> Iterator[Library]:
-    """Give the library of the workspace that was chosen or is found from here, and close it."""
-    from agent.build import open_library
+    """Give the library of the workspace that was chosen or is found from here, traced into it, and close it."""
+    from agent.tracing import start_tracing
+    from retrieval.library import Library
+    from retrieval.workspace import find
 
-    library = open_library(workspace)
-    try:
-        yield library
-    finally:
-        library.close()
+    with Library(find(Path.cwd(), workspace)) as library:
+        tracing = start_tracing(library.workspace.traces)
+        try:
+            yield library
+        finally:
+            tracing.close()

@@ -17,10 +17,12 @@ from ui.commands.options import agent_options, workspace_option
 @workspace_option
 def serve(port: int, host: str, workspace: Path | None, **chosen: Any) -> None:
     """Serve a page on this machine: ask, watch the steps, and open the sources that the answer cites."""
+    from agent.settings import load_settings
     from ui.app import serve as run
     from ui.desk import Workdesk
     from ui.security import loopback
 
     loopback(host)
+    load_settings(overrides=chosen)  # a wrong key is said now, not at the first question
     with Workdesk(workspace, chosen) as desk:
         run(desk, host=host, port=port, on_ready=lambda address: click.echo(f"Open {address}", err=True))
