@@ -7,10 +7,12 @@ Two spellings share one namespace, and both keep apart by their form:
   "--max-steps").
 
 A heading "`load_settings()`" therefore defines both "load settings" and "load_settings": a page joins a function.
+Files are code names of their own: "queries.txt", and "db/queries" for the last folder and the stem.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -30,13 +32,18 @@ _PHRASE = re.compile(
     r"[^\W\d_a-z][\w'’\-]*(?:\s+(?:(?:of|the|de|and|for|von|van|du|la|al|in)\s+){0,2}[^\W\d_a-z][\w'’\-]*)*"
 )
 _CODE_SPAN = re.compile(r"``([^`\n]{1,200})``|`([^`\n]{1,200})`")
-_ROLE = re.compile(r":[a-z:+\-]+:`(?:[^`<]*<)?[~!]?([^`<>\n]{1,200})>?`")
+_ROLE = re.compile(r":([a-z:+\-]{1,40}):`(?:[^`<]*<)?[~!]?([^`<>\n]{1,200})>?`")
+# The target of these roles is a label, a page or a word, no dotted name.
+_LABEL_ROLES = frozenset({"ref", "numref", "term", "any", "std:ref", "std:label"})
+_TEXT_ROLES = frozenset(
+    {"doc", "rfc", "pep", "ticket", "kbd", "guilabel", "menuselection", "abbr", "sub", "sup", "math"}
+)
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 # What an identifier looks like outside a code span: a call, an underscore inside, a dot inside, or a hump.
 _EVIDENT = re.compile(
     r"(?<![\w.])(?:"
-    r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?=\(\))"
+    r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?=\((?!e?s\)))"
     r"|(?:[^\W\d]\w*\.)*[A-Za-z]\w*_\w+(?:\.[^\W\d]\w*)*"
     r"|[a-z_]\w*(?:\.[A-Za-z_]\w+)+"
     r"|[a-z]+[A-Z]\w*"
@@ -88,11 +95,17 @@ def identifiers(text: str) -> list[str]:
     """
     found: dict[str, None] = {}
     for match in _ROLE.finditer(text):
-        for name in _DOTTED.findall(match.group(1)):
-            found.update(dict.fromkeys(with_tails(name)))
+        role, target = match.groups()
+        if role in _LABEL_ROLES:
+            found[label_name(target)] = None
+        elif role not in _TEXT_ROLES:
+            for name in _DOTTED.findall(target):
+                found.update(dict.fromkeys(with_tails(name)))
     for match in _CODE_SPAN.finditer(text):
         span = match.group(1) or match.group(2)
-        if len(span.split()) <= 4 and not _FILE_LIKE.search(span):
+        if _FILE_LIKE.search(span):
+            found.update(dict.fromkeys(file_names(span)))
+        elif len(span.split()) <= 4:
             for name in _DOTTED.findall(span):
                 found.update(dict.fromkeys(with_tails(name)))
     for match in _EVIDENT.finditer(text):
@@ -111,6 +124,27 @@ def with_tails(dotted: str) -> list[str]:
     parts = dotted.split(".")
     forms = [dotted, ".".join(parts[-2:]), parts[-1]]
     return list(dict.fromkeys(forms[:1] if len(parts) == 1 else forms))
+
+
+def label_name(label: str) -> str:
+    """Return a cross-reference label as a name. Labels keep their hyphens and case does not matter."""
+    return " ".join(label.lower().split())
+
+
+def file_names(path: str) -> list[str]:
+    """Return the names under which a file is known: its own, and its last folder with its stem.
+
+    >>> file_names("docs/topics/db/queries.txt")
+    ['queries.txt', 'db/queries']
+    """
+    folder, name = posixpath.split(path.split("#")[0].strip())
+    if " " in path or name in ("", ".", ".."):
+        return []
+    parent = posixpath.basename(folder)
+    found = [name] if "." in name else []
+    if parent and parent not in (".", ".."):
+        found.append(f"{parent}/{name.partition('.')[0] or name}")
+    return found
 
 
 def candidates(text_words: Sequence[str], longest: int = LONGEST_NAME) -> set[str]:

@@ -10,11 +10,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.walk import FoundFile, walk
 from opentelemetry import trace
 
 from ingest import pipeline
 from ingest.errors import UserError, WorkspaceMissing
+from ingest.walk import FoundFile, walk
 from retrieval.embedders import embedder_named
 from retrieval.index import Applied, FileResult, Indexer, repair
 from retrieval.manifest import Failure, Manifest
@@ -48,7 +48,7 @@ class IndexReport:
 
 
 def workspace_for(paths: Sequence[Path], chosen: Path | None = None) -> Workspace:
-    """Return the workspace that these paths belong to, made where there is none.
+    """Return the workspace that these paths belong to, which may still have to be made.
 
     It is the one chosen, else the one above the first path, else a new one in the deepest folder that holds them all.
     Raises UserError for a path with nothing there.
@@ -58,12 +58,10 @@ def workspace_for(paths: Sequence[Path], chosen: Path | None = None) -> Workspac
             raise UserError(f"There is no file or folder at {path}. Check the spelling, or give another path.")
     folders = [path if path.is_dir() else path.parent for path in (Path(os.path.abspath(p)) for p in paths)]
     base = Path(os.path.commonpath(folders))
-    if chosen is not None:
-        return create(place(base, chosen), base)
     try:
-        return find(folders[0])
+        return find(folders[0], chosen)
     except WorkspaceMissing:
-        return create(place(base), base)
+        return Workspace(place(base, chosen), base)
 
 
 def index(
@@ -89,16 +87,17 @@ def index(
         UserError and its kin, each with the next step.
     """
     workspace = workspace_for(paths, chosen)
+    files, skipped = _walked(paths, workspace)
+    if not files and not workspace.manifest.exists():
+        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items())) or "the folder is empty"
+        raise UserError(f"There is nothing to index in {', '.join(map(str, paths))} ({reasons}).")
+    create(workspace.folder, workspace.base)
     with Lock(workspace), _tracer.start_as_current_span("index.run"):
         if rebuild:
             _clear(workspace)
         with closing(Manifest(workspace.manifest)) as manifest:
             made = manifest.settings()
             chosen_embedder = embedder_named(embedder or (made.embedder if made else None))
-            files, skipped = _walked(paths, workspace)
-            if not files and not manifest.totals().documents:
-                reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items())) or "the folder is empty"
-                raise UserError(f"There is nothing to index in {', '.join(map(str, paths))} ({reasons}).")
             with closing(EdgeStore(workspace.store, chosen_embedder.dim)) as store:
                 indexer = Indexer(store, manifest, chosen_embedder)
                 repaired = _repaired(store, manifest)

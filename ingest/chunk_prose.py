@@ -1,0 +1,145 @@
+"""Prose as pieces: a section each, long sections cut between paragraphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ingest.languages.config_keys import config_keys
+from ingest.links import link_names
+from ingest.names import identifiers, phrases, prose_name, unique
+from ingest.outline import Block, markdown_blocks, plain_blocks
+from ingest.outline_rst import rst_blocks
+from ingest.pieces import HARD, SOFT, Piece, cut_line, length, packed, trimmed
+
+_OPENING = 400
+"""Characters of a piece after which the description of a new thing (a function's directive) begins a new one."""
+
+
+def prose_pieces(lines: Sequence[str], language: str, path: str) -> list[Piece]:
+    """Return the pieces of a document. Each non-blank line is in exactly one."""
+    if language == "rst":
+        blocks = rst_blocks(lines)
+    elif language in ("markdown", "html", "notebook"):
+        blocks = markdown_blocks(lines)
+    else:
+        blocks = plain_blocks(lines)
+    return [
+        _named(piece, lines, path)
+        for section in _sections(blocks)
+        for run in _runs(section.blocks, lines)
+        for piece in _cut(run, section, lines)
+    ]
+
+
+def plain_pieces(lines: Sequence[str], language: str, path: str) -> list[Piece]:
+    """Return the pieces of code for which there is no grammar, and of configuration, whose keys are names."""
+    pieces = []
+    for run in _runs(plain_blocks(lines), lines):
+        for piece in _cut(run, _Section((), [], ()), lines):
+            text = piece.text or "\n".join(lines[piece.start : piece.end])
+            defines = unique(config_keys(text, language))
+            mentions = unique(name for name in identifiers(text) if name not in defines)
+            pieces.append(Piece(piece.start, piece.end, (), defines, mentions, piece.text))
+    return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """What stands under one heading, the heading's own block first. `titles` are the headings it defines, with their
+    code spans: more than one where a heading had nothing but the next one below it."""
+
+    trail: tuple[str, ...]
+    blocks: list[Block]
+    titles: tuple[str, ...]
+
+
+def _sections(blocks: Iterable[Block]) -> list[_Section]:
+    sections = [_Section((), [], ())]
+    trail: list[tuple[int, str]] = []
+    for block in blocks:
+        if not block.level:
+            sections[-1].blocks.append(block)
+            continue
+        leaders = _leaders(sections[-1].blocks)
+        previous = sections[-1]
+        deepest = previous.blocks[-1].level if previous.blocks else 0
+        trail = [(level, title) for level, title in trail if level < block.level]
+        trail.append((block.level, block.title))
+        shown = tuple(_shown(title) for _, title in trail)
+        if deepest and deepest <= block.level:
+            # A heading with nothing below it but a deeper heading: one piece, so that neither is a piece of one line.
+            sections.pop()
+            own = [*previous.blocks, *leaders, block]
+            sections.append(_Section(shown, own, (*previous.titles, block.title)))
+        else:
+            sections.append(_Section(shown, [*leaders, block], (block.title,)))
+    return [section for section in sections if section.blocks]
+
+
+def _shown(title: str) -> str:
+    """Return a heading as it is shown: without the marks of code spans."""
+    return title.replace("`", "").strip()
+
+
+def _leaders(blocks: list[Block]) -> list[Block]:
+    """Take the labels and bare directives off the end of a section: they belong to the heading that follows."""
+    cut = len(blocks)
+    while cut and blocks[cut - 1].leader:
+        cut -= 1
+    leaders = blocks[cut:]
+    del blocks[cut:]
+    return leaders
+
+
+def _runs(blocks: Iterable[Block], lines: Sequence[str]) -> list[list[Block]]:
+    """Pack blocks up to SOFT characters, up to HARD where a block is glued to the one above it."""
+    runs: list[list[Block]] = []
+    size = 0
+    headed = False
+    for block in blocks:
+        own = length(lines, block.start, block.end)
+        limit = HARD if block.glued or headed else SOFT
+        if runs and size + own <= limit and not (block.opens and size > _OPENING):
+            runs[-1].append(block)
+        elif runs and headed and own > HARD and not block.code:
+            runs[-1].append(block)
+        else:
+            runs.append([block])
+            size = 0
+        size += own
+        headed = bool(block.level) or (headed and block.leader)
+    return runs
+
+
+def _cut(run: Sequence[Block], section: _Section, lines: Sequence[str]) -> list[Piece]:
+    """Return the run as one piece, or as several where a single paragraph is longer than a piece may be."""
+    start, end = trimmed(lines, run[0].start, run[-1].end)
+    scope = tuple(name for name in run[0].scope[-1:] if not section.trail or name != section.trail[-1])
+    trail = (*section.trail, *scope)
+    defines = [name for block in run for name in block.defines]
+    for title in (block.title for block in run if block.level):
+        defines += [prose_name(title), *identifiers(title)]
+    ceiling = 2 * HARD if any(block.code for block in run) else HARD
+    if length(lines, start, end) <= ceiling:
+        return [Piece(start, end, trail, unique(defines))]
+    pieces = []
+    for first, last in packed(lines, start, end, SOFT):
+        first, last = trimmed(lines, first, last)
+        if first == last:
+            continue
+        own = unique(defines) if not pieces else ()
+        if last - first == 1 and len(lines[first]) > HARD:
+            parts = cut_line(lines[first])
+            pieces += [Piece(first, last, trail, own if not i else (), text=part) for i, part in enumerate(parts)]
+        else:
+            pieces.append(Piece(first, last, trail, own))
+    return pieces
+
+
+def _named(piece: Piece, lines: Sequence[str], path: str) -> Piece:
+    """Return the piece with what its text mentions."""
+    text = piece.text or "\n".join(lines[piece.start : piece.end])
+    found = (*link_names(text, path), *identifiers(text), *phrases(text))
+    mentions = unique(name for name in found if name not in piece.defines)
+    return Piece(piece.start, piece.end, piece.trail, piece.defines, mentions, piece.text)

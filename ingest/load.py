@@ -1,0 +1,58 @@
+"""From a file to a Document."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ingest.decode import decode, looks_binary
+from ingest.errors import FileFailed
+from ingest.ids import digest
+from ingest.languages.recognise import language_of
+from ingest.types import Document
+
+MAX_READ = 50_000_000
+"""Bytes read of any file, should it have grown since it was found."""
+
+
+def load(source: Path | str, shown_path: str) -> Document:
+    """Return the file's text with its kind, language and digest. HTML and notebooks become Markdown-like text whose
+    `source_lines` lead back to the file.
+
+    Raises:
+        FileFailed: "gone", "unreadable", "special", "too_large", "binary" or "syntax" (a notebook that is no JSON).
+    """
+    data = _read(source, shown_path)
+    if looks_binary(data[:8192]):
+        raise FileFailed("binary", f"{shown_path} holds binary data; nothing was read from it.")
+    text = decode(data)
+    kind, language = language_of(shown_path, text)
+    lines: tuple[int, ...] | None = None
+    if language == "html":
+        from ingest.load_html import read_html
+
+        text, lines = read_html(text)
+    elif language == "notebook":
+        from ingest.load_notebook import read_notebook
+
+        text, lines = read_notebook(text, shown_path)
+    return Document(shown_path, text, kind, language, digest(data), lines)
+
+
+def _read(source: Path | str, shown_path: str) -> bytes:
+    """Read a regular file. Opened without following a link, so that what was checked is what is read, and without
+    waiting, so that a pipe put in its place cannot hold us."""
+    try:
+        handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise FileFailed("special", f"{shown_path} is no regular file any more; nothing was read from it.")
+            data = file.read(MAX_READ + 1)
+    except FileNotFoundError:
+        raise FileFailed("gone", f"{shown_path} went away while it was being read. Index again to notice.") from None
+    except OSError as error:
+        raise FileFailed("unreadable", f"{shown_path} could not be read: {error.strerror}.") from error
+    if len(data) > MAX_READ:
+        raise FileFailed("too_large", f"{shown_path} has more than {MAX_READ:,} bytes; nothing was read from it.")
+    return data
