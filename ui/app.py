@@ -1,24 +1,27 @@
-"""The page: a question, its steps as they happen, the cited answer, and the sources beside it."""
+"""The page: a question, its steps as they happen, the cited answer, and the sources beside it.
+
+Importing this takes two seconds (Gradio); only `hoplite serve` does.
+"""
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import Response
 
 from agent.types import Event
 from ingest.errors import HopliteError, UserError
 from ui import chat, markup
 from ui.security import Gate, loopback, names
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from gradio import Blocks
 
 QUESTION_LIMIT = 2_000
 """Characters of a question."""
@@ -104,9 +107,8 @@ class Page:
         )
 
 
-def blocks(page: Page) -> Blocks:
+def blocks(page: Page) -> gr.Blocks:
     """Return the page's components, wired to its handlers."""
-    import gradio as gr
 
     def ask(question: str, request: gr.Request) -> Iterator[tuple[str, str, str]]:
         yield from page.ask(question, str(request.session_hash))
@@ -151,12 +153,7 @@ def blocks(page: Page) -> Blocks:
 
 def application(page: Page, port: int) -> Gate:
     """Return the whole application, behind its gate."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Gradio when it is imported
-    import gradio as gr
-    from fastapi import FastAPI
-    from fastapi.responses import Response
-
-    app: FastAPI = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/page.js")
     def script() -> Response:
@@ -181,8 +178,6 @@ def serve(desk: Desk, *, host: str, port: int, on_ready: Callable[[str], None]) 
 
     `port` 0 takes any that is free. Raises UserError for a host that others can reach and for a port in use.
     """
-    import uvicorn
-
     with _listening(loopback(host), port) as listening:
         port = listening.getsockname()[1]
         app = application(Page(desk), port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,8 +83,9 @@ def run(
 
     workspace = workspace_for(paths, chosen)
     settings = load_settings(workspace.folder, {"embedder": embedder}).settings
-    tracing = start_tracing(workspace.traces)
-    try:
+    with ExitStack() as closing:
+        if workspace.folder.is_dir():  # a workspace is made only once there is something to put in it
+            closing.callback(start_tracing(workspace.traces).close)
         with Meter(unit="files", quiet=quiet) as meter:
             return index_paths(
                 paths,
@@ -92,8 +94,6 @@ def run(
                 rebuild=rebuild,
                 on_progress=lambda at: meter.show("indexing", at.done, at.files, f"{at.chunks:,} chunks"),
             )
-    finally:
-        tracing.close()
 
 
 def found(report: IndexReport, seconds: float, forgotten: int = 0) -> dict[str, Any]:
