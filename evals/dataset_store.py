@@ -16,7 +16,7 @@ from pathlib import Path
 from evals.datasets import Dataset, Record
 from ingest.errors import WorkspaceBusy
 from ingest.ids import digest
-from ingest.types import Chunk
+from ingest.types import Chunk, Document
 from retrieval.protocols import Embedder, Store
 
 BATCH = 1024  # chunks a write
@@ -44,6 +44,23 @@ class DatasetStore:
 
     store: Store
     seconds: float
+
+
+def as_document(record: Record, looks_like_code: Callable[[str], str | None]) -> Document:
+    """A record as `ingest` would have loaded it: code as it is, prose as Markdown under its title. Its path is its id.
+
+    `looks_like_code` returns a text's language, or None for prose.
+    """
+    language = looks_like_code(record.text)
+    title = " ".join(record.title.split())
+    text = record.text if language or not title else f"# {title}\n\n{record.text}"
+    return Document(
+        path=record.id,
+        text=text.replace("\r\n", "\n").replace("\r", "\n"),
+        kind="code" if language else "prose",
+        language=language or "markdown",
+        digest=digest(text.encode("utf-8", "surrogatepass")),
+    )
 
 
 def dataset_cache() -> Path:

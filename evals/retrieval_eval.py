@@ -14,7 +14,7 @@ from evals import metrics
 from evals.dataset_store import DatasetStore, Progress
 from evals.datasets import Dataset
 from retrieval.protocols import Store
-from retrieval.types import Scope, Scored, SearchResult
+from retrieval.types import Scored, SearchResult
 
 # Chunks asked for a question. A record may be many chunks, and ten documents must come out; MRR is cut here too.
 DEPTH = 50
@@ -24,7 +24,7 @@ RESAMPLES = 2000
 class Searcher(Protocol):
     """What is evaluated: `retrieval.search`'s searcher, or a small one in tests."""
 
-    def search(self, query: str, *, k: int, scope: Scope = ...) -> SearchResult:
+    def search(self, query: str, *, k: int) -> SearchResult:
         """Return up to `k` hits with every stage's ranking."""
         ...
 
@@ -65,6 +65,7 @@ def evaluate_retrieval(
     searcher = make_searcher(indexed.store)
     scores: dict[str, list[dict[str, float]]] = {}
     seconds: dict[str, list[float]] = {"query": []}
+    documents: dict[int, str] = {}
     started = time.perf_counter()
     for done, question in enumerate(asked, start=1):
         query_started = time.perf_counter()
@@ -72,7 +73,10 @@ def evaluate_retrieval(
         seconds["query"].append(time.perf_counter() - query_started)
         if scores and list(result.stages) != list(scores):
             raise ValueError(f"stages of {question.id} are {list(result.stages)}, of those before {list(scores)}")
-        for stage, ranking in _documents(result.stages, indexed.store).items():
+        _learn(documents, result.stages, indexed.store)
+        for stage, chunks in result.stages.items():
+            # In the order of their best chunks.
+            ranking = list(dict.fromkeys(documents[scored.id] for scored in chunks))
             scores.setdefault(stage, []).append(score(ranking, question.supporting))
             seconds.setdefault(stage, []).append(result.timings.get(stage, 0.0))
         if on_progress:
@@ -112,9 +116,7 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: metrics.mean([row[name] for row in rows]) for name in rows[0]}
 
 
-def _documents(stages: Mapping[str, Sequence[Scored]], store: Store) -> dict[str, list[str]]:
-    """Each stage's documents in the order of their best chunks."""
-    chunks = store.chunks(list({scored.id for ranking in stages.values() for scored in ranking}))
-    return {
-        stage: list(dict.fromkeys(chunks[scored.id].path for scored in ranking)) for stage, ranking in stages.items()
-    }
+def _learn(documents: dict[int, str], stages: Mapping[str, Sequence[Scored]], store: Store) -> None:
+    """Add the documents of the chunks that are new; a stage ranks a thousand, and questions share many of them."""
+    unknown = {scored.id for ranking in stages.values() for scored in ranking} - documents.keys()
+    documents |= {chunk.id: chunk.path for chunk in store.chunks(list(unknown)).values()}

@@ -10,7 +10,7 @@ from ingest.links import link_names
 from ingest.names import identifiers, phrases, prose_name, unique
 from ingest.outline import Block, markdown_blocks, plain_blocks
 from ingest.outline_rst import rst_blocks
-from ingest.pieces import HARD, SOFT, Piece, cut_line, length, packed, trimmed
+from ingest.pieces import HARD, SOFT, Piece, cut_blindly, cut_line, length, packed, trimmed
 
 _OPENING = 400
 """Characters of a piece after which the description of a new thing (a function's directive) begins a new one."""
@@ -36,7 +36,7 @@ def plain_pieces(lines: Sequence[str], language: str, path: str) -> list[Piece]:
     """Return the pieces of code for which there is no grammar, and of configuration, whose keys are names."""
     pieces = []
     for run in _runs(plain_blocks(lines), lines):
-        for piece in _cut(run, _Section((), [], ()), lines):
+        for piece in _cut(run, _Section((), [], (), prose=False), lines):
             text = piece.text or "\n".join(lines[piece.start : piece.end])
             defines = unique(config_keys(text, language))
             mentions = unique(name for name in identifiers(text) if name not in defines)
@@ -52,6 +52,7 @@ class _Section:
     trail: tuple[str, ...]
     blocks: list[Block]
     titles: tuple[str, ...]
+    prose: bool = True
 
 
 def _sections(blocks: Iterable[Block]) -> list[_Section]:
@@ -83,7 +84,7 @@ def _shown(title: str) -> str:
 
 
 def _leaders(blocks: list[Block]) -> list[Block]:
-    """Take the labels and bare directives off the end of a section: they belong to the heading that follows."""
+    """Take the labels and bare directives off the end: they belong to what follows, a heading or what they open."""
     cut = len(blocks)
     while cut and blocks[cut - 1].leader:
         cut -= 1
@@ -100,13 +101,14 @@ def _runs(blocks: Iterable[Block], lines: Sequence[str]) -> list[list[Block]]:
     for block in blocks:
         own = length(lines, block.start, block.end)
         limit = HARD if block.glued or headed else SOFT
-        if runs and size + own <= limit and not (block.opens and size > _OPENING):
-            runs[-1].append(block)
-        elif runs and headed and own > HARD and not block.code:
+        fits = size + own <= limit and not (block.opens and size > _OPENING)
+        # What must be cut by lines anyway is cut together with its heading.
+        if runs and (fits or (headed and own > HARD and not block.code)):
             runs[-1].append(block)
         else:
-            runs.append([block])
-            size = 0
+            carried = _leaders(runs[-1]) if runs and any(not b.leader for b in runs[-1]) else []
+            runs.append([*carried, block])
+            size = sum(length(lines, b.start, b.end) for b in carried)
         size += own
         headed = bool(block.level) or (headed and block.leader)
     return runs
@@ -123,14 +125,14 @@ def _cut(run: Sequence[Block], section: _Section, lines: Sequence[str]) -> list[
     ceiling = 2 * HARD if any(block.code for block in run) else HARD
     if length(lines, start, end) <= ceiling:
         return [Piece(start, end, trail, unique(defines))]
-    pieces = []
+    pieces: list[Piece] = []
     for first, last in packed(lines, start, end, SOFT):
         first, last = trimmed(lines, first, last)
         if first == last:
             continue
         own = unique(defines) if not pieces else ()
         if last - first == 1 and len(lines[first]) > HARD:
-            parts = cut_line(lines[first])
+            parts = cut_line(lines[first]) if section.prose else cut_blindly(lines[first])
             pieces += [Piece(first, last, trail, own if not i else (), text=part) for i, part in enumerate(parts)]
         else:
             pieces.append(Piece(first, last, trail, own))

@@ -108,8 +108,7 @@ class _Sheet:
         self.passed.sort()
         for piece, (start, end) in enumerate(zip(self.starts, self.ends, strict=True)):
             if self.pieces[piece].text is not None:
-                self.mentioned[piece].update(dict.fromkeys(identifiers(self.pieces[piece].text or "")))
-                continue
+                continue  # a part of a giant line: generated code, whose names are noise
             local = self.locals.get(self.pieces[piece].trail, set())
             at = bisect_right(self.passed, (start,))
             until = self.passed[at - 1][1] if at else 0
@@ -123,11 +122,15 @@ class _Sheet:
     def _chain(self, piece: int, match: re.Match[bytes], local: set[str]) -> None:
         written = _JOINT.sub(".", match.group(1).decode("utf-8", "replace"))
         root, _, rest = written.partition(".")
-        if not rest and (match.group(2) or root in local or root in self.stop):
+        if not rest and (root in local or root in self.stop or (match.group(2) and not root.isupper())):
             return
         called = self.data[match.end(1) : match.end(1) + 1] in (b"(", b"<", b"!")
         if target := self.imports.get(root) if root not in local else None:
-            self._mention(piece, f"{target}.{rest}" if rest else target)
+            if "." in rest and rest.rpartition(".")[2] in self.stop:
+                rest = rest.rpartition(".")[0]
+            if rest:
+                self._mention(piece, f"{target}.{rest}")
+            self._mention(piece, target, weak=bool(rest))
             return
         if rest and (is_receiver(root) or root in local):
             root, written = "", rest
@@ -161,7 +164,7 @@ class _Sheet:
             # A single lower-case word in quotes is too often just a word.
             if bare.isupper() or "." in bare or "_" in bare.strip("_") or not bare.islower():
                 self._mention(piece, bare.replace("::", "."))
-        elif _PATH_STRING.fullmatch(bare):
+        elif _PATH_STRING.fullmatch(bare) and any(c.isalpha() for c in bare.rpartition("/")[2]):
             target = resolved(bare, self.path) if bare.startswith(".") else bare
             self.mentioned[piece].update(dict.fromkeys(file_names(target)))
         elif bare.startswith("--") and len(bare) > 3:

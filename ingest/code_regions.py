@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ingest.code_tree import CodeTree, Definition
-from ingest.pieces import Piece, length, packed, trimmed
+from ingest.pieces import Piece, cut_blindly, length, packed, trimmed
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -56,9 +57,7 @@ def regions(tree: CodeTree, lines: Sequence[str]) -> list[Piece]:
             if start == end:
                 continue
             if end - start == 1 and len(lines[start]) > _GIANT_LINE:
-                line = lines[start]
-                parts = [line[i : i + LONGEST] for i in range(0, len(line), LONGEST)]
-                pieces += [Piece(start, end, region.trail, text=part) for part in parts]
+                pieces += [Piece(start, end, region.trail, text=part) for part in cut_blindly(lines[start])]
             else:
                 pieces.append(Piece(start, end, region.trail))
     return pieces
@@ -160,7 +159,7 @@ class _Layout:
         return runs
 
     def _atoms(self, node: Node, start: int, end: int, depth: int) -> Iterator[tuple[int, int]]:
-        """Yield rows from `start` to `end` in runs that are short enough, each beginning where a part of `node` does."""
+        """Yield rows from `start` to `end` in runs short enough, each beginning where a part of `node` does."""
         if length(self.lines, start, end) <= MERGED:
             yield start, end
             return
@@ -174,7 +173,7 @@ class _Layout:
             yield from self._atoms(largest, start, end, depth + 1)
         else:
             bounds = [start, *rows, end]
-            for first, last in zip(bounds, bounds[1:], strict=False):
+            for first, last in pairwise(bounds):
                 own = [c for c in inside if c.start_point.row < last and c.end_point.row >= first]
                 heaviest = max(own, key=lambda c: c.end_byte - c.start_byte, default=None)
                 if heaviest is None:

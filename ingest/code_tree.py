@@ -2,10 +2,10 @@
 
 What the captures of `ingest/languages/*.scm` mean:
 
-- `@container`, `@function`: a definition; its `@name`, and the `@parent` that a Go method names instead of standing in it.
+- `@container`, `@function`: a definition; its `@name`, and the `@parent` that a Go method names instead of being in it.
   A container's members are chunks of their own, what a function contains belongs to it.
-- `@constant`, `@field`, `@attribute`: names defined without a chunk of their own. A field is known by its bare name too,
-  an attribute only as `Class.attribute`, unless it is written in capitals.
+- `@constant`, `@field`, `@attribute`: names defined without a chunk of their own. A field is known by its bare name
+  too, an attribute only as `Class.attribute`, unless it is written in capitals.
 - `@local`: a name that means nothing outside its function. `@option`: a command-line option that the code defines.
 - `@imported`, with `@module` and `@alias`: what a name in this file stands for.
 - `@text`: comments and the insides of strings. `@leading`: what belongs to the definition below it.
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 # What a definition is written inside of and shares its lines with: decorators, `export`, `template<…>`, `const f =`.
-_WRAPPERS = frozenset(
-    """
-    decorated_definition export_statement template_declaration expression_statement lexical_declaration
-    variable_declaration variable_declarator assignment_expression ambient_declaration type_definition
-    """.split()
-)
+_WRAPPED = """
+decorated_definition export_statement template_declaration expression_statement lexical_declaration
+variable_declaration variable_declarator assignment_expression ambient_declaration type_definition
+"""
+_WRAPPERS = frozenset(_WRAPPED.split())
 _NAME = re.compile(r"[^\W\d][\w$]*")
 
 
@@ -117,9 +116,9 @@ def parse(data: bytes, language: str) -> CodeTree:
 
 def _definition(captures: dict[str, list[Node]], data: bytes) -> Definition | None:
     name = captures["name"][0]
-    node = (captures.get("container") or captures.get("function") or [None])[0]
+    node = (captures.get("container") or captures["function"])[0]
     parts = tuple(_NAME.findall(_text(name, data)))
-    if node is None or not parts:
+    if not parts:
         return None
     while (parent := node.parent) is not None and parent.type in _WRAPPERS:
         node = parent

@@ -36,7 +36,11 @@ def decode(data: bytes) -> str:
         else:
             if "\0" in text and (wide := _wide(data)):
                 text = data.decode(wide, "replace")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return sound(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def sound(text: str) -> str:
+    """Return the text without NULs and lone surrogates, which no database and no tokenizer accepts."""
     return _LONE.sub("", text)
 
 

@@ -11,7 +11,8 @@ _MARKDOWN = re.compile(r"(?<!!)\[([^\[\]\n]{1,200})\]\(([^()\s]{1,300})[^()\n]{0
 _WIKI = re.compile(r"\[\[([^\[\]|\n]{1,200})(?:\|[^\[\]\n]{0,200})?\]\]")
 _DOC = re.compile(r":doc:`(?:([^`<]{0,200})<)?([^`<>\n]{1,200})>?`")
 _RST = re.compile(r"`([^`<\n]{1,200})\s<([^`<>\s]{1,300})>`_")
-_PATH = re.compile(r"`(\.{0,2}/?[\w.-]+(?:/[\w.-]+)+)`")
+# A file's path in a code span, or in quotes as templates include one another.
+_PATH = re.compile(r"`(\.{0,2}/?[\w.-]+(?:/[\w.-]+)+)`|\"([\w.-]+(?:/[\w.-]+)*\.\w{1,5})\"")
 
 
 def link_names(text: str, path: str) -> tuple[str, ...]:
@@ -23,8 +24,8 @@ def link_names(text: str, path: str) -> tuple[str, ...]:
             found.append(prose_name(words))
             found += _target_names(target, path)
     found += [prose_name(target) for target in _WIKI.findall(text)]
-    for target in _PATH.findall(text):
-        found += file_names(target)
+    for span, quoted in _PATH.findall(text):
+        found += file_names(span or quoted)
     return unique(found)
 
 

@@ -7,12 +7,11 @@ from html.parser import HTMLParser
 
 _DROPPED = frozenset({"script", "style", "nav", "template", "noscript", "svg", "iframe", "object", "select", "button"})
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_BLOCKS = frozenset(
-    """
-    address article aside blockquote body dd details div dl dt fieldset figcaption figure footer form header hr html
-    li main ol p pre section summary table tbody tfoot thead title tr ul caption
-    """.split()
-)
+_BLOCK_TAGS = """
+address article aside blockquote body dd details div dl dt fieldset figcaption figure footer form header hr html
+li main ol p pre section summary table tbody tfoot thead title tr ul caption
+"""
+_BLOCKS = frozenset(_BLOCK_TAGS.split())
 _SPACE = re.compile(r"[ \t\f\v\u00a0]+")
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ingest.decode import sound
 from ingest.errors import FileFailed
 
 # A key, not the inside of a string: there the quotes would be escaped. Format 3 calls a code cell's source "input".
@@ -71,7 +72,7 @@ def _places(raw: str, sources: list[str | list[str]]) -> Iterator[list[tuple[str
             for part in [source] if isinstance(source, str) else source:
                 position = raw.index('"', position)
                 line, seen = line + raw.count("\n", seen, position), position
-                pieces = part.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+                pieces = sound(part).replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
                 written += [(piece, line) for piece in pieces]
                 position = _DECODER.raw_decode(raw, position)[1]
             break

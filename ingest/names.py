@@ -31,7 +31,10 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n{2,}")
 _PHRASE = re.compile(
     r"[^\W\d_a-z][\w'’\-]*(?:\s+(?:(?:of|the|de|and|for|von|van|du|la|al|in)\s+){0,2}[^\W\d_a-z][\w'’\-]*)*"
 )
-_CODE_SPAN = re.compile(r"``([^`\n]{1,200})``|`([^`\n]{1,200})`")
+# A single backtick that ends in `_ is a link in reStructuredText.
+_CODE_SPAN = re.compile(r"``([^`\n]{1,200})``|`([^`\n]{1,200})`(?!_)")
+_URL = re.compile(r"\b(?:https?|ftp)://[^\s`<>\")\]]+")
+_POSSESSIVE = re.compile(r"['’]s?$")
 _ROLE = re.compile(r":([a-z:+\-]{1,40}):`(?:[^`<]*<)?[~!]?([^`<>\n]{1,200})>?`")
 # The target of these roles is a label, a page or a word, no dotted name.
 _LABEL_ROLES = frozenset({"ref", "numref", "term", "any", "std:ref", "std:label"})
@@ -51,7 +54,7 @@ _EVIDENT = re.compile(
     r")"
 )
 _FILE_LIKE = re.compile(
-    r"\.(?:py|js|ts|tsx|jsx|go|rs|java|c|h|cc|cpp|hpp|md|rst|txt|html|ipynb|toml|yaml|yml|json|cfg|ini)$"
+    r"\.(?:py|js|ts|tsx|jsx|go|rs|java|c|h|cc|cpp|hpp|md|rst|txt|html|ipynb|toml|yaml|yml|json|cfg|ini|xml|css|sql|sh|log)$"
 )
 
 
@@ -81,8 +84,11 @@ def phrases(text: str) -> list[str]:
     found: dict[str, None] = {}
     for sentence in _SENTENCE_END.split(text):
         for match in _PHRASE.finditer(sentence):
-            phrase = " ".join(words(match.group()))
-            if len(phrase) >= SHORTEST_NAME and (match.start() > 0 or " " in phrase):
+            phrase = " ".join(words(written := _POSSESSIVE.sub("", match.group())))
+            alone = len(written.split()) == 1
+            if alone and ("'" in written or "’" in written or not _WORD.search(sentence, 0, match.start())):
+                continue  # "Don't", or the first word of a sentence or list item
+            if len(phrase) >= SHORTEST_NAME:
                 found[phrase] = None
     return list(found)
 
@@ -101,6 +107,7 @@ def identifiers(text: str) -> list[str]:
         elif role not in _TEXT_ROLES:
             for name in _DOTTED.findall(target):
                 found.update(dict.fromkeys(with_tails(name)))
+    text = _URL.sub(" ", _ROLE.sub(" ", text))
     for match in _CODE_SPAN.finditer(text):
         span = match.group(1) or match.group(2)
         if _FILE_LIKE.search(span):
@@ -109,8 +116,8 @@ def identifiers(text: str) -> list[str]:
             for name in _DOTTED.findall(span):
                 found.update(dict.fromkeys(with_tails(name)))
     for match in _EVIDENT.finditer(text):
-        if not _FILE_LIKE.search(match.group()):
-            found.update(dict.fromkeys(with_tails(match.group())))
+        written = match.group()
+        found.update(dict.fromkeys(file_names(written) if _FILE_LIKE.search(written) else with_tails(written)))
     found.update(dict.fromkeys(_OPTION.findall(text)))
     return [name for name in found if len(name) > 2]
 

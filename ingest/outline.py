@@ -17,9 +17,9 @@ _EMPHASIS = re.compile(r"\*\*|__(?=\S)|(?<=\S)__")
 class Block:
     """Lines `start` to `end` of a text, counted from 0, the end left out.
 
-    `level` is 0, or a heading's depth from 1, and `title` what the heading says, its code spans kept. `code` blocks stay
-    whole where they can; a `glued` one belongs to the block above it; one that `opens` describes a new thing; a `leader`
-    belongs to the heading below it. `scope` names the things that the block describes, outermost first.
+    `level` is 0, or a heading's depth from 1, and `title` what the heading says, its code spans kept. `code` blocks
+    stay whole where they can; a `glued` one belongs to the block above it; one that `opens` describes a new thing; a
+    `leader` belongs to what is below it. `scope` names the things that the block describes, outermost first.
     """
 
     start: int

@@ -17,14 +17,14 @@ _SIGNATURE = re.compile(r"[\w.:$*-]*[\w$]")
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 
 _CONTAINERS = frozenset({"class", "exception", "interface", "struct", "enum", "describe"})
-_MEMBERS = frozenset(
-    "function method attribute data classmethod staticmethod property decorator decoratormethod macro type member "
-    "var const enumerator autofunction autoclass automethod autoattribute autodata".split()
-)
+_MEMBER_DIRECTIVES = """
+function method attribute data classmethod staticmethod property decorator decoratormethod macro type member var const
+enumerator autofunction autoclass automethod autoattribute autodata
+"""
+_MEMBERS = frozenset(_MEMBER_DIRECTIVES.split())
 _MODULES = frozenset({"module", "currentmodule", "py:module", "automodule"})
-_WORDS = frozenset(
-    "setting templatetag templatefilter fieldlookup django-admin envvar confval directive role object signal".split()
-)
+_WORD_DIRECTIVES = "setting templatetag templatefilter fieldlookup django-admin envvar confval directive role signal"
+_WORDS = frozenset(_WORD_DIRECTIVES.split())
 _OPTIONS = frozenset({"option", "cmdoption", "program", "django-admin-option"})
 _CODE = frozenset(
     {"code-block", "code", "sourcecode", "console", "literalinclude", "parsed-literal", "productionlist", "doctest",
@@ -131,7 +131,7 @@ class _Outline:
                 code=is_code,
                 glued=is_code,
                 opens=kind in _CONTAINERS or kind in _MEMBERS or kind in _OPTIONS,
-                leader=bare and indent == 0 and not is_code,
+                leader=bare and not is_code,
                 scope=tuple(name for _, name in self.scope),
                 defines=unique(defines),
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,11 @@ SOFT = 1_200
 
 HARD = 2_000
 """Characters that a chunk of prose never exceeds, but for fenced code, which stays whole up to twice this."""
+
+
+_SENTENCE = re.compile(r"[^\W\d][.!?。！？]\s")
+_SPLIT = 100_000
+"""Characters of a giant line that are cut at sentences; the rest of it is cut blindly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +62,19 @@ def packed(lines: Sequence[str], start: int, end: int, limit: int) -> list[tuple
     return runs
 
 
+def cut_blindly(line: str) -> list[str]:
+    """Cut one giant line into parts of HARD characters."""
+    return [line[i : i + HARD] for i in range(0, len(line), HARD)]
+
+
 def cut_line(line: str) -> list[str]:
     """Cut one giant line into parts of up to HARD characters, at the ends of sentences where there are any."""
+    if not _SENTENCE.search(line):
+        return cut_blindly(line)
     # Imported here: a second of start-up that few documents ever need.
     from llama_index.core.node_parser import SentenceSplitter
 
     splitter = SentenceSplitter(chunk_size=SOFT, chunk_overlap=0, tokenizer=list, include_metadata=False)
-    # The splitter takes 6 s for a million characters without spaces, so a line that long is cut blindly before it.
-    blocks = [line[i : i + 50_000] for i in range(0, min(len(line), 400_000), 50_000)]
-    parts = [part for block in blocks for part in splitter.split_text(block)]
-    return parts + [line[i : i + HARD] for i in range(400_000, len(line), HARD)]
+    # The splitter takes 6 s for a million characters; prose has no lines like that.
+    blocks = [line[i : i + 20_000] for i in range(0, min(len(line), _SPLIT), 20_000)]
+    return [part for block in blocks for part in splitter.split_text(block)] + cut_blindly(line[_SPLIT:])

@@ -37,14 +37,12 @@ dist/ build/ target/ .next/ .nuxt/ .parcel-cache/ .terraform/ coverage/ htmlcov/
 *.min.js *.min.css *.map *.lock package-lock.json npm-shrinkwrap.json pnpm-lock.yaml go.sum
 *.po *.pot *.svg *.log *.orig *.rej *.swp *~ .DS_Store
 """
-_BINARY = frozenset(
-    """
-    png jpg jpeg gif bmp ico tif tiff webp avif psd mp3 mp4 m4a wav ogg flac avi mov mkv webm woff woff2 ttf otf eot
-    zip gz tgz bz2 xz lzma zst 7z rar tar jar war whl egg so dylib dll exe o a lib obj class pyc pyo pyd wasm bin dat
-    pdf doc docx xls xlsx ppt pptx odt ods odp sqlite sqlite3 db npy npz parquet feather arrow h5 hdf5 pkl pickle pt pth
-    safetensors onnx gguf mo mmdb shp shx dbf
-    """.split()
-)
+_BINARY = """
+png jpg jpeg gif bmp ico tif tiff webp avif psd mp3 mp4 m4a wav ogg flac avi mov mkv webm woff woff2 ttf otf eot
+zip gz tgz bz2 xz lzma zst 7z rar tar jar war whl egg so dylib dll exe o a lib obj class pyc pyo pyd wasm bin dat
+pdf doc docx xls xlsx ppt pptx odt ods odp sqlite sqlite3 db npy npz parquet feather arrow h5 hdf5 pkl pickle pt pth
+safetensors onnx gguf mo mmdb shp shx dbf
+"""
 _UNSAFE_CATEGORIES = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 
 
@@ -131,6 +129,7 @@ class _Search:
         self.root = root
         self.base = base
         self.max_bytes = max_bytes
+        self.binary = frozenset(_BINARY.split())
         self.never = _spec(_NEVER.split())
         self.usually = _spec(_USUALLY.split())
         self.skipped: Counter[str] = Counter()
@@ -167,7 +166,7 @@ class _Search:
                 self.skipped["special"] += 1
                 return
             suffix = os.path.splitext(source)[1].lower()
-            if suffix[1:] in _BINARY:
+            if suffix[1:] in self.binary:
                 self.skipped["binary"] += 1
                 return
             if status.st_size > self.max_bytes * _LARGER.get(suffix, 1):
@@ -194,7 +193,7 @@ class _Search:
             yield from self.file(target, link)
 
     def _ignored(self, path: str, is_folder: bool, specs: tuple[tuple[str, GitIgnoreSpec], ...]) -> bool:
-        """True where the nearest .gitignore that has an opinion says so; folders below an ignored one are never seen."""
+        """True where the nearest .gitignore with an opinion says so; folders below an ignored one are never seen."""
         end = "/" if is_folder else ""
         if self.never.match_file(os.path.basename(path) + end):
             return True

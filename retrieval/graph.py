@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ingest import names
 from ingest.types import Chunk
@@ -28,6 +28,8 @@ class NameGraph:
         self._chunks: dict[int, Chunk] = {}
         self._edges: dict[int, list[Edge]] = {}
         self._open: dict[frozenset[str], dict[int, float]] = {}
+        self._specific: dict[str, float] = {}
+        self._rarest = 0.0
 
     def named(self, query: str) -> dict[int, tuple[float, str]]:
         """Return the chunks that define a name in the question: what that adds to their score, and the name.
@@ -40,14 +42,12 @@ class NameGraph:
         prose = names.mentioned(query_words, defined)
         code = [name for name in names.identifiers(query) if name in defined]
         definers = self._store.definers([*prose, *code], common=self._settings.common)
-        rarity = self._store.idf([word for name in prose for word in tokens(name)])
-        whole = math.log(max(2, self._store.counts().chunks))
+        self._weigh(definers)
         found: dict[int, tuple[float, str]] = {}
         for name in dict.fromkeys([*code, *prose]):
-            specific = 1.0 if name in code else min(1.0, sum(rarity.get(word, 0.0) for word in tokens(name)) / whole)
             for chunk in definers.get(name, ()):
                 gain, first = found.get(chunk, (0.0, name))
-                found[chunk] = (gain + specific / math.sqrt(len(definers[name])), first)
+                found[chunk] = (gain + self._specific[name] / math.sqrt(len(definers[name])), first)
         return found
 
     def edges(self, origins: Sequence[int]) -> Mapping[int, Sequence[Edge]]:
@@ -86,6 +86,7 @@ class NameGraph:
         common = self._settings.common
         definers = self._store.definers(_all(forward.values()) + _all(shared.values()), common=common)
         mentioners = self._store.mentioners(_all(shared.values()), common=common)
+        self._weigh([*definers, *mentioners])
         for chunk in present:
             self._edges[chunk.id] = self._strongest(chunk.id, forward[chunk.id], shared[chunk.id], definers, mentioners)
 
@@ -105,13 +106,23 @@ class NameGraph:
 
         for name in forward:
             for target in definers.get(name, ()):
-                add(target, name, self._settings.defined / math.sqrt(len(definers[name])))
+                add(target, name, self._settings.defined * self._specific[name] / math.sqrt(len(definers[name])))
         for name in shared:
             holders = {*mentioners.get(name, ()), *definers.get(name, ())}
             if 1 < len(holders) <= self._settings.common:
                 for target in holders:
-                    add(target, name, self._settings.shared / math.log2(1 + len(holders)))
+                    weight = self._settings.shared * self._specific[name] / math.log2(1 + len(holders))
+                    add(target, name, weight)
         return sorted(best.values(), key=lambda edge: (-edge.weight, edge.target))[: self._settings.edges]
+
+    def _weigh(self, found: Iterable[str]) -> None:
+        """Note how specific names are: 1 for one whose words together are as rare as a word of a single chunk."""
+        words = {name: tokens(name) for name in found if name not in self._specific}
+        rarity = self._store.idf(list({word for parts in words.values() for word in parts}))
+        if self._rarest == 0.0:
+            self._rarest = math.log(max(2, self._store.counts().chunks))
+        for name, parts in words.items():
+            self._specific[name] = min(1.0, sum(max(0.0, rarity.get(word, 0.0)) for word in parts) / self._rarest)
 
     def _in_question(self, name: str) -> bool:
         """A phrase that the question itself has leads nowhere new: the first stage has already looked for it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Literal
 
@@ -26,15 +26,13 @@ CREATE TABLE links(name INTEGER, mentions INTEGER, chunk INTEGER, PRIMARY KEY(na
 def add(connection: sqlite3.Connection, chunks: Sequence[Chunk]) -> None:
     """Link the names of chunks that have no links yet."""
     numbers = _count(connection, chunks, sign=1)
-    connection.executemany("INSERT INTO links VALUES (?, ?, ?)", sorted(_links(chunks, numbers)))
+    connection.executemany("INSERT INTO links VALUES (?, ?, ?)", _links(chunks, numbers))
 
 
 def remove(connection: sqlite3.Connection, chunks: Sequence[Chunk]) -> None:
     """Undo `add`; the chunks must carry the names they were added with."""
     numbers = _count(connection, chunks, sign=-1)
-    connection.executemany(
-        "DELETE FROM links WHERE name = ? AND mentions = ? AND chunk = ?", sorted(_links(chunks, numbers))
-    )
+    connection.executemany("DELETE FROM links WHERE name = ? AND mentions = ? AND chunk = ?", _links(chunks, numbers))
     connection.executemany(
         "DELETE FROM names WHERE id = ? AND defined = 0 AND mentioned = 0", [(number,) for number in numbers.values()]
     )
@@ -79,10 +77,13 @@ def _count(connection: sqlite3.Connection, chunks: Sequence[Chunk], *, sign: int
     return dict(rows.fetchall())
 
 
-def _links(chunks: Sequence[Chunk], numbers: dict[str, int]) -> set[tuple[int, int, int]]:
-    return {
-        (numbers[name], mentions, chunk.id)
-        for chunk in chunks
-        for mentions, names in enumerate((chunk.defines, chunk.mentions))
-        for name in names
-    }
+def _links(chunks: Sequence[Chunk], numbers: dict[str, int]) -> Iterator[tuple[int, int, int]]:
+    """Yield the rows in the order of their tree: sorting the names is a tenth of sorting the links."""
+    linked: dict[tuple[int, int], list[int]] = {}
+    for chunk in sorted(chunks, key=lambda c: c.id):
+        for mentions, names in enumerate((chunk.defines, chunk.mentions)):
+            for name in dict.fromkeys(names):
+                linked.setdefault((numbers[name], mentions), []).append(chunk.id)
+    for number, mentions in sorted(linked):
+        for i in linked[number, mentions]:
+            yield number, mentions, i

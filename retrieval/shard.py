@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ingest.errors import EmbedderMismatch, WorkspaceBusy, WorkspaceDamaged
+from ingest.errors import EmbedderMismatch, UserError, WorkspaceBusy, WorkspaceDamaged
 from ingest.types import Chunk, Kind
 from retrieval.protocols import Vectors
 from retrieval.ties import settled
@@ -42,7 +43,8 @@ class Shard:
             optimizers=edge.EdgeOptimizersConfig(indexing_threshold=EXACT // 2 * dim * 4 // 1024),  # in KB
         )
         folder.mkdir(parents=True, exist_ok=True)
-        try:
+        self._folder = folder
+        with self._told("opened"):
             if (folder / "edge_config.json").exists():
                 self._shard = edge.EdgeShard.load(str(folder), config)
             else:
@@ -50,16 +52,6 @@ class Shard:
                 for field in ("path", "kind"):
                     index = edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword)
                     self._shard.update(index)
-        except Exception as error:  # the library raises no narrower class; its message is all there is to tell by
-            said = str(error)
-            if "WouldBlock" in said:
-                raise WorkspaceBusy(f"{folder} is in use. Close the other Hoplite on this workspace first.") from error
-            if "incompatible" in said:
-                raise EmbedderMismatch(
-                    f"{folder} holds vectors of another length than the embedder's {dim} ({said}). "
-                    "Re-index with `hoplite index --rebuild`, or choose the embedder it was indexed with."
-                ) from error
-            raise WorkspaceDamaged(f"{folder} cannot be opened ({said}). Run `hoplite index --rebuild`.") from error
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Write the chunks' vectors, float32 (n, dim); on disk when it returns."""
@@ -74,13 +66,16 @@ class Shard:
                     chunks[start : start + BATCH], vectors[start : start + BATCH].tolist(), strict=True
                 )
             ]
-            self._shard.update(self._edge.UpdateOperation.upsert_points(points))
-        self._shard.flush()
+            with self._told("written"):
+                self._shard.update(self._edge.UpdateOperation.upsert_points(points))
+        with self._told("written"):
+            self._shard.flush()
 
     def remove(self, ids: Sequence[int]) -> None:
         """Forget these vectors; unknown ids are no error."""
-        self._shard.update(self._edge.UpdateOperation.delete_points(list(ids)))
-        self._shard.flush()
+        with self._told("written"):
+            self._shard.update(self._edge.UpdateOperation.delete_points(list(ids)))
+            self._shard.flush()
 
     def nearest(self, vector: Vectors, *, limit: int, paths: Sequence[str] | None, kind: Kind | None) -> list[Scored]:
         """Return the nearest ids by cosine, best first, ties by id, among these paths and this kind where given."""
@@ -99,11 +94,13 @@ class Shard:
             )
             return [Scored(cast(int, point.id), point.score) for point in self._shard.query(request)]
 
-        return settled(ask, limit)
+        with self._told("searched"):
+            return settled(ask, limit)
 
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """Return the vectors that are here, by id, each float32 (dim,)."""
-        records = self._shard.retrieve(list(ids), with_payload=False, with_vector=["dense"]) if ids else []
+        with self._told("read"):
+            records = self._shard.retrieve(list(ids), with_payload=False, with_vector=["dense"]) if ids else []
         return {
             cast(int, record.id): np.asarray(cast("dict[str, list[float]]", record.vector)["dense"], np.float32)
             for record in records
@@ -115,18 +112,22 @@ class Shard:
         offset = None
         while True:
             request = self._edge.ScrollRequest(offset=offset, limit=100_000, with_payload=False, with_vector=False)
-            records, offset = self._shard.scroll(request)
+            with self._told("read"):
+                records, offset = self._shard.scroll(request)
             found.update(cast(int, record.id) for record in records)
             if offset is None:
                 return found
 
     def count(self) -> int:
-        """Count the vectors, exactly."""
-        return self._shard.count(self._edge.CountRequest(exact=True))
+        """Count the points that have their vector, exactly; a lost file of vectors leaves points without."""
+        having = self._edge.Filter(must=[self._edge.HasVectorCondition("dense")])
+        with self._told("counted"):
+            return self._shard.count(self._edge.CountRequest(exact=True, filter=having))
 
     def optimize(self) -> None:
         """Merge small segments and drop what was deleted."""
-        self._shard.optimize()
+        with self._told("optimized"):
+            self._shard.optimize()
 
     def close(self) -> None:
         """Flush and release the folder; closing twice is no error."""
@@ -139,3 +140,31 @@ class Shard:
         if kind is not None:
             conditions.append(self._edge.FieldCondition(key="kind", match=self._edge.MatchValue(kind)))
         return self._edge.Filter(must=conditions) if conditions else None
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Say what an error of the library means for the user."""
+        try:
+            yield
+        except BaseException as error:
+            # The library raises bare Exceptions, and panics (which are none) on files cut short: its message is all
+            # there is to tell by.
+            if type(error) is not Exception and type(error).__name__ != "PanicException":
+                raise
+            said = str(error)
+            if "not initialized" in said:  # used after close: ours to fix
+                raise
+            if "WouldBlock" in said:
+                raise WorkspaceBusy(f"{self._folder} is in use. Close the other Hoplite on it first.") from error
+            if "No space left" in said:
+                raise UserError(
+                    f"{self._folder} could not be {what}: the disk is full. Make room and try again."
+                ) from error
+            if "incompatible" in said:
+                raise EmbedderMismatch(
+                    f"{self._folder} holds vectors of another length than the embedder's {self._dim} ({said}). "
+                    "Re-index with `hoplite index --rebuild`, or choose the embedder it was indexed with."
+                ) from error
+            raise WorkspaceDamaged(
+                f"{self._folder} could not be {what} ({said}). Run `hoplite index --rebuild`."
+            ) from error

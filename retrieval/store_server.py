@@ -52,7 +52,7 @@ def _told(method: _Method) -> _Method:
             return method(*args, **kwargs)
         except ApiException as error:
             raise UserError(
-                f"The Qdrant server could not {method.__name__.strip('_')}: {error}. "
+                f"The Qdrant server failed at `{method.__name__.strip('_')}`: {error}. "
                 "Check that it runs, its URL (`--store`) and its key."
             ) from error
 

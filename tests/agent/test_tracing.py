@@ -32,6 +32,7 @@ from agent.tracing import (
 )
 from ingest.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 tracer = otel.get_tracer("hoplite.test")
 
 
@@ -147,13 +148,13 @@ def test_spans_are_written_at_exit_without_a_close(file: Path) -> None:
         "import sys, pathlib; from agent.tracing import start_tracing; from opentelemetry import trace;"
         "start_tracing(pathlib.Path(sys.argv[1])); trace.get_tracer('t').start_span('run').end()"
     )
-    subprocess.run([sys.executable, "-c", script, str(file)], check=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    subprocess.run([sys.executable, "-c", script, str(file)], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert [span.name for span in only_trace(file)] == ["run"]
 
 
 def test_importing_tracing_does_not_import_the_sdk() -> None:
     script = "import sys, agent.tracing; sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
-    subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough to be read as one" * 100, None])

@@ -83,8 +83,9 @@ def a_chunk(
 
 
 def vectors(n: int, seed: int = 0) -> Vectors:
-    made = np.random.default_rng(seed).standard_normal((n, DIM)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+    made: Vectors = np.random.default_rng(seed).standard_normal((n, DIM)).astype(np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    return made
 
 
 def put(store: Store, *chunks: Chunk) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from evals import dataset_store as cached
-from evals.dataset_store import Indexing, dataset_cache, dataset_store
+from evals.dataset_store import Indexing, as_document, dataset_cache, dataset_store
 from evals.datasets import Dataset, Question, Record
 from evals.report import retrieval_table, run_table
 from evals.retrieval_eval import bootstrap, evaluate_retrieval
@@ -20,7 +20,7 @@ from ingest.errors import WorkspaceBusy
 from ingest.ids import chunk_id
 from ingest.types import Chunk
 from retrieval.protocols import Vectors
-from retrieval.types import Counts, Scope, Scored, SearchResult
+from retrieval.types import Counts, Scored, SearchResult
 
 RECORDS = tuple(Record(f"d{n}", f"Title {n}", f"one {n}\ntwo {n}") for n in range(4))
 DATASET = Dataset(
@@ -94,7 +94,7 @@ class Searches:
             for name, ranking in zip(("bm25", "hops"), rankings, strict=False)
         }
 
-    def search(self, query: str, *, k: int, scope: Scope = Scope()) -> SearchResult:  # noqa: B008, frozen
+    def search(self, query: str, *, k: int) -> SearchResult:
         return SearchResult(query, (), self.stages, {"bm25": 0.5, "hops": 0.25})
 
 
@@ -120,7 +120,7 @@ def test_stages_that_change_between_questions_are_a_bug(tmp_path: Path) -> None:
     searches = iter([Searches(["one 0"]), Searches(["one 0"], ["one 0"])])
 
     class Changing(Searches):
-        def search(self, query: str, *, k: int, scope: Scope = Scope()) -> SearchResult:  # noqa: B008, frozen
+        def search(self, query: str, *, k: int) -> SearchResult:
             return next(searches).search(query, k=k)
 
     with dataset_store(DATASET, indexing(Lengths()), tmp_path) as indexed, pytest.raises(ValueError, match="q1"):
@@ -176,6 +176,14 @@ def test_progress_counts_records_and_questions(tmp_path: Path) -> None:
     with dataset_store(DATASET, indexing(Lengths()), tmp_path, note) as indexed:
         evaluate_retrieval(DATASET, indexed, lambda store: Searches(["one 0"]), note)
     assert seen == [(4, 4), (1, 2), (2, 2)]
+
+
+def test_a_record_becomes_code_as_it_is_or_prose_under_its_title() -> None:
+    record = Record("d7", "Grey\nheron", "It wades.\r\nSlowly.")
+    prose = as_document(record, lambda text: None)
+    assert (prose.path, prose.kind, prose.text) == ("d7", "prose", "# Grey heron\n\nIt wades.\nSlowly.")
+    code = as_document(replace(record, text="def wade(): ..."), lambda text: "python")
+    assert (code.kind, code.language, code.text) == ("code", "python", "def wade(): ...")
 
 
 def test_the_cache_is_the_users(private_home: Path) -> None:

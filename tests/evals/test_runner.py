@@ -17,6 +17,7 @@ from evals.datasets import Question
 from evals.runner import Finished, RunAnswer, RunReport, answers, run, score
 from ingest.errors import ModelUnavailable, UserError, WorkspaceBusy
 
+ROOT = Path(__file__).parents[2]
 QUESTIONS = [Question(f"q{n}", f"Question {n}?", (f"answer {n}",), ("a.md", "b.py"), "bridge") for n in range(6)]
 MODEL = {"model": "scripted", "index": "1f"}
 
@@ -50,7 +51,7 @@ def test_a_killed_run_resumed_equals_an_uninterrupted_one(tmp_path: Path, dies_a
     whole, killed = tmp_path / "whole" / "run", tmp_path / "killed" / "run"
     whole.parent.mkdir(), killed.parent.mkdir()
     child = subprocess.run(
-        [sys.executable, "-c", CHILD, str(killed), dies_at], env={**os.environ, "PYTHONPATH": os.getcwd()}
+        [sys.executable, "-c", CHILD, str(killed), dies_at], env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
     assert child.returncode == -signal.SIGKILL
     assert len(answers(killed)) == int(dies_at[1])

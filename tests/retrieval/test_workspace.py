@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_a_forked_worker_does_not_keep_the_lock_of_a_killed_process(workspace: W
     fork = f"import os\nif not os.fork(): open({str(pipe)!r}, 'w').write(str(os.getpid())) or time.sleep(60)"
     with held_elsewhere(workspace, fork) as child:
         while not pipe.exists() or not pipe.read_text():
-            pass
+            time.sleep(0.01)
         child.kill()
         child.wait()
         try:

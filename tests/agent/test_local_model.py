@@ -1,0 +1,197 @@
+"""The model on this machine: asked over loopback, loaded once, gone with its process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from agent.local_model import Endpoint, LocalServer, ask, local_stream, model_file, shared_server
+from agent.models import Message, Request, make_chat
+from ingest.errors import ModelUnavailable, UserError
+from retrieval import weights
+
+MODELS = weights.models_folder()
+HERE = weights.installed(weights.LOCAL_MODEL) is not None
+ASKED = (Message(role="user", content="Where do herons nest?"),)
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def request(seconds: float = 5) -> Request:
+    return Request(ASKED, max_tokens=8, stop=("<end>",), temperature=0.0, deadline=time.perf_counter() + seconds)
+
+
+def said(handler: BaseHTTPRequestHandler, *events: object, status: int = 200) -> None:
+    handler.send_response(status)
+    handler.end_headers()
+    for event in events:
+        handler.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Answer], Endpoint]]:
+    """Start a server on loopback that answers as told."""
+    servers: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
+
+    def start(answer: Answer) -> Endpoint:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                answer(self)
+
+            def log_message(self, *_: object) -> None:
+                """Keep the test's output clean."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        servers.append((server, thread))
+        return Endpoint("127.0.0.1", server.server_port, "secret")
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_pieces_and_tokens_come_from_the_stream(serve: Callable[[Answer], Endpoint]) -> None:
+    seen: list[object] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        seen.extend([handler.headers["Authorization"], handler.body["stop"]])  # type: ignore[attr-defined]
+        usage = {"prompt_tokens": 30, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 24}}
+        texts = [{"choices": [{"delta": {"content": text}}]} for text in ("In ", "reeds.")]
+        said(handler, {"choices": [{"delta": {"role": "assistant", "content": None}}]}, *texts)
+        handler.wfile.write(b": ping\n\n" + f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n".encode())
+        handler.wfile.write(b"data: [DONE]\n\n")
+
+    pieces = list(ask(serve(answer), request()))
+    assert "".join(piece.text for piece in pieces) == "In reeds."
+    assert (pieces[-1].input_tokens, pieces[-1].cached_tokens, pieces[-1].output_tokens) == (30, 24, 2)
+    assert seen == ["Bearer secret", ["<end>"]]
+
+
+def test_a_refusal_is_the_users_to_fix(serve: Callable[[Answer], Endpoint]) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(400)
+        handler.end_headers()
+        handler.wfile.write(b'{"error": {"message": "request (9030 tokens) exceeds the context"}}')
+
+    with pytest.raises(UserError, match=r"refused the request: request \(9030 tokens\) exceeds the context\. Ask with"):
+        list(ask(serve(answer), request()))
+
+
+def test_an_error_in_mid_stream_is_not_an_end(serve: Callable[[Answer], Endpoint]) -> None:
+    with pytest.raises(UserError, match="out of slots"):
+        list(ask(serve(lambda handler: said(handler, {"error": {"message": "out of slots"}})), request()))
+
+
+def test_a_silent_server_is_left_at_the_deadline(serve: Callable[[Answer], Endpoint]) -> None:
+    done = threading.Event()
+    started = time.perf_counter()
+    with pytest.raises(TimeoutError):
+        list(ask(serve(lambda handler: done.wait(5) and None), request(seconds=0.2)))
+    done.set()
+    assert time.perf_counter() - started < 2
+
+
+def test_closing_the_stream_hangs_up(serve: Callable[[Answer], Endpoint]) -> None:
+    hung_up = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        said(handler, {"choices": [{"delta": {"content": "x"}}]})
+        if handler.connection.recv(1) == b"":
+            hung_up.set()
+
+    with closing(ask(serve(answer), request())) as pieces:
+        next(pieces)
+    assert hung_up.wait(2)
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        ("", r"hoplite models pull qwen2\.5-coder-1\.5b"),
+        ("/nowhere/x.gguf", "There is no model file /nowhere/x.gguf"),
+        ("gpt-9", "There is no model called gpt-9"),
+    ],
+)
+def test_a_missing_model_says_what_to_do(
+    which: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOPLITE_MODELS", str(tmp_path))
+    with pytest.raises(ModelUnavailable, match=message):
+        next(local_stream(which)(request()))
+
+
+def test_a_file_that_is_no_model_is_one_line_and_leaves_no_process(tmp_path: Path) -> None:
+    (tmp_path / "bad.gguf").write_bytes(b"not a model")
+    server = LocalServer(tmp_path / "bad.gguf")
+    with pytest.raises(ModelUnavailable, match=r"bad\.gguf did not load: .+ Check that it is a GGUF file") as failed:
+        server.endpoint()
+    assert "\n" not in str(failed.value)
+    assert server.process_id is None
+
+
+def test_one_process_has_one_server_for_a_model(tmp_path: Path) -> None:
+    assert shared_server(tmp_path / "a.gguf") is shared_server(tmp_path / "a.gguf")
+    assert shared_server(tmp_path / "a.gguf") is not shared_server(tmp_path / "b.gguf")
+
+
+def gone(process_id: int, *, within: float) -> bool:
+    """Whether the process ends within so many seconds."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if not Path(f"/proc/{process_id}").exists():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not HERE, reason=f"{weights.LOCAL_MODEL} is not in {MODELS}: `hoplite models pull`, or set HOPLITE_MODELS"
+)
+class TestWithWeights:
+    @pytest.fixture(autouse=True)
+    def models(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOPLITE_MODELS", str(MODELS))
+
+    def test_it_answers_caches_and_starts_again_when_killed(self, capfd: pytest.CaptureFixture[str]) -> None:
+        lines: list[str] = []
+        chat = make_chat("local", say=lines.append)
+        question = [Message(role="user", content="What is the capital of France? One word.")]
+        first = chat.complete(question, max_tokens=8)
+        again = chat.complete(question, max_tokens=8)
+        assert "Paris" in first.text
+        assert again.cached_tokens >= first.input_tokens - 1 > 0
+        server = shared_server(model_file(""))
+        assert server.process_id is not None
+        os.kill(server.process_id, signal.SIGKILL)
+        os.waitid(os.P_PID, server.process_id, os.WEXITED | os.WNOWAIT)
+        assert "Paris" in chat.complete(question, max_tokens=8).text
+        assert len(lines) == 2
+        server.stop()
+        assert capfd.readouterr() == ("", "")
+
+    def test_it_dies_with_its_process_however_that_dies(self) -> None:
+        code = (
+            "import os; from agent.local_model import *\n"
+            "server = shared_server(model_file('')); server.endpoint(); print(server.process_id, flush=True)\n"
+            "os.kill(os.getpid(), 9)"
+        )
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ)
+        assert run.returncode == -signal.SIGKILL
+        assert gone(int(run.stdout), within=5)
