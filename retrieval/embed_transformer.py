@@ -138,7 +138,7 @@ class OnnxMiniLM:
             if self._loaded is None:
                 folder = weights.require(self.name)
                 import onnxruntime
-                from tokenizers import Tokenizer  # type: ignore[import-untyped]
+                from tokenizers import Tokenizer
 
                 tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
                 tokenizer.no_padding()  # The file asks for padding to 128 tokens, which are 10 ms whatever the text.

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 
 import regex
-from ingest.load import load
 from opentelemetry import trace
 
 from ingest import names
 from ingest.errors import FileFailed, ToolError, WorkspaceMissing
+from ingest.load import load
 from ingest.types import Chunk, Document
 from retrieval import weights
 from retrieval.embedders import embedder_named
