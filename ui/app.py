@@ -196,9 +196,7 @@ def _listening(host: str, port: int) -> AbstractContextManager[socket.socket] | 
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise UserError(
-            f"Port {port} cannot be used: {error.strerror}. Choose another with `--port N`."
-        ) from error
+        raise UserError(f"Port {port} cannot be used: {error.strerror}. Choose another with `--port N`.") from error
     listening.listen()
     return listening
 

@@ -115,7 +115,9 @@ def _step(event: Event) -> tuple[str, str] | None:
             return f"<b>search</b> {text(query)} <i>{len(passages)} found, {seconds:.1f} s</i>", _passages(passages)
         case Stepped(number=number, code=code, observation=observation, passages=passages, error=error):
             seen = markup.code(error or observation) if (error or observation).strip() else ""
-            title = f"<b>step {number}</b> <i>{'failed' if error else f'{len(passages)} found'}, {event.seconds:.1f} s</i>"
+            title = (
+                f"<b>step {number}</b> <i>{'failed' if error else f'{len(passages)} found'}, {event.seconds:.1f} s</i>"
+            )
             return title, f"{markup.code(code)}{seen}{_passages(passages)}"
         case Reflected(line=line):
             return f"<b>reflect</b> {text(line)}", ""

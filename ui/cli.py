@@ -51,7 +51,7 @@ class CommandLine(click.Group):
         return command
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
-        """Run a command and exit with its code; what click finds wrong with the words given is one line, exit code 2."""
+        """Run a command and exit with its code; words that click finds wrong are one line, exit code 2."""
         try:
             code = super().main(args, prog_name or "hoplite", **(extra | {"standalone_mode": False}))
         except click.exceptions.NoArgsIsHelpError as help_asked:

@@ -1,8 +1,8 @@
 """What the page shows, as HTML made from text that nobody vouches for.
 
 Everything is escaped first and only then are tags of our own put round it, none with an attribute that comes from the
-text but a citation's number. So no image, no link and no script can come out of a document or a model. Each piece is one
-line, because the page hands it through Markdown, where a blank line would end it; `tests/ui/test_markup.py` holds both.
+text but a citation's number. So no image, no link and no script can come out of a document or a model. Each piece is
+one line, because the page hands it through Markdown, where a blank line would end it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def code(text: str) -> str:
 def lines(numbered: Sequence[tuple[int, str]], cited: range) -> str:
     """Return a source's lines with their numbers; those in `cited` stand out."""
     rows = (
-        f'<tr{" class=cited" if number in cited else ""}><td class=number>{number}</td>'
+        f"<tr{' class=cited' if number in cited else ''}><td class=number>{number}</td>"
         f"<td>{escaped(text) or '&nbsp;'}</td></tr>"
         for number, text in numbered
     )
@@ -67,7 +67,7 @@ def folded(title: str, body: str, *, name: str = "", opened: bool = False) -> st
 
 
 def _inline(text: str, labels: Collection[str]) -> str:
-    """A line with its code spans, bold words and labels. They are found in the text, and each piece is escaped alone."""
+    """A line with its code spans, bold words and labels. They are found first; each piece is escaped alone."""
     parts: list[str] = []
     at = 0
     for span in _SPAN.finditer(text):

@@ -58,7 +58,8 @@ class Meter:
         scale, unit = (1_000_000, "MB") if self._unit == "bytes" else (1, self._unit)
         of = f" of {total // scale:,}" if total else ""
         rate = done / scale / max(self._last - self._begun, 1e-9)
-        return f"{what}: {done // scale:,}{of} {unit}, {rate:,.0f} a second{', ' + note if note else ''}".strip()
+        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+        return f"{what}: {done // scale:,}{of} {unit}, {speed} a second{', ' + note if note else ''}".strip()
 
 
 def _bars(unit: str) -> Bars:

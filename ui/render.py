@@ -25,7 +25,7 @@ def visible(text: str, *, keep: str = "") -> str:
     """Return the text with what a terminal or a reader could be fooled by written as escapes.
 
     These are control characters (so no escape sequence survives), bidirectional and other invisible formatting, line
-    and paragraph separators, half surrogates and private-use characters; `keep` names those that stay, such as a newline.
+    and paragraph separators, half surrogates and private-use characters. `keep` names those that stay: a newline.
     """
     return "".join(
         char

@@ -1,6 +1,6 @@
 """What stands before the page: only this machine's own browser gets in, and the page can reach nothing else.
 
-Gradio answers a foreign Host with permission to read (a rebound DNS name is enough), so Host and Origin are checked here.
+Gradio answers a foreign Host with permission to read (a rebound DNS name is enough), so Host and Origin are checked.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Gate:
             await _refuse(scope, send, *refusal)
             return
         # Pages are rewritten below, so they must come uncompressed; over loopback that costs nothing.
-        scope = scope | {"headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
+        scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
         await self._app(scope, self._limited(receive), _Page(send))
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
@@ -122,7 +122,7 @@ class _Page:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = message | {"headers": _secured(message["headers"], self._nonce)}
+            message = {**message, "headers": _secured(message["headers"], self._nonce)}
             if _is_page(message):
                 self._start = message
                 return
@@ -132,8 +132,9 @@ class _Page:
                 return
             body = _SCRIPT.sub(b'<script nonce="' + self._nonce.encode() + b'"', self._body)
             headers = [pair for pair in self._start["headers"] if pair[0].lower() != b"content-length"]
-            await self._send(self._start | {"headers": [*headers, (b"content-length", str(len(body)).encode())]})
-            message = message | {"body": body}
+            length = (b"content-length", str(len(body)).encode())
+            await self._send({**self._start, "headers": [*headers, length]})
+            message = {**message, "body": body}
         await self._send(message)
 
 
@@ -152,9 +153,7 @@ def _secured(headers: Collection[tuple[bytes, bytes]], nonce: str) -> list[tuple
 
 
 def _is_page(message: Message) -> bool:
-    return any(
-        name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in message["headers"]
-    )
+    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in message["headers"])
 
 
 async def _refuse(scope: Scope, send: Send, status: int, reason: str) -> None:

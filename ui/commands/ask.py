@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retrieval.library import Library
 
 
-@click.command()
+@click.command(short_help="Answer a question with checked citations.")
 @click.argument("question")
 @click.option("--plan", is_flag=True, help="Show the plan and wait: Enter goes on, another wording asks that instead.")
 @agent_options
@@ -59,7 +59,7 @@ def agent_for(library: Library, chosen: Mapping[str, Any]) -> Agent:
     settings = load_settings(library.workspace.folder, chosen).settings
     if is_remote(settings.model):
         click.echo(leaves_the_machine(settings.model), err=True)
-    return make_agent(library, settings, workspace=library.workspace.folder)
+    return make_agent(library, settings, workspace=library.workspace)
 
 
 def planned(agent: Agent, question: str) -> Iterator[Event]:
@@ -69,7 +69,7 @@ def planned(agent: Agent, question: str) -> Iterator[Event]:
     again: str | None = question
     while again is not None:
         asked, again = again, None
-        with closing(agent.stream(asked)) as events:
+        with closing(cast("Generator[Event]", agent.stream(asked))) as events:
             for event in events:
                 yield event
                 if isinstance(event, Planned) and (typed := _typed()):

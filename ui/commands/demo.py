@@ -11,7 +11,7 @@ from ui.commands.options import agent_options, json_option, opened, print_json
 from ui.render import visible
 
 
-@click.command()
+@click.command(short_help="Index this repository and ask it a question.")
 @click.argument("question", required=False)
 @agent_options
 @json_option

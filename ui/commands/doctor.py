@@ -30,7 +30,7 @@ class Check:
     needed: bool = True
 
 
-@click.command()
+@click.command(short_help="Check what works on this machine.")
 @workspace_option
 def doctor(workspace: Path | None) -> int:
     """Check what Hoplite needs on this machine, and say what to do about what is missing."""

@@ -9,7 +9,7 @@ from ui.progress import Meter
 from ui.render import megabytes
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="Show and fetch the weights.")
 @json_option
 @click.pass_context
 def models(ctx: click.Context, as_json: bool) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from retrieval.types import SearchResult
 
 
-@click.command()
+@click.command(short_help="Find passages, without a language model.")
 @click.argument("query")
 @click.option("-k", "k", type=click.IntRange(1, 1000), default=8, show_default=True, metavar="N", help="Hits at most.")
 @click.option("--hops", type=click.IntRange(0, 10), metavar="N", help="Rounds of hops over names; 0 for none.")

@@ -10,8 +10,10 @@ import click
 from ui.commands.options import agent_options, workspace_option
 
 
-@click.command()
-@click.option("--port", type=click.IntRange(0, 65_535), default=7860, show_default=True, metavar="N", help="0: any free.")
+@click.command(short_help="Serve a page on this machine.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=7860, show_default=True, metavar="N", help="0: any free."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="A loopback address.")
 @agent_options
 @workspace_option

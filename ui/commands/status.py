@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retrieval.library import Status
 
 
-@click.command()
+@click.command(short_help="Show what is indexed, stale or failed.")
 @json_option
 @workspace_option
 def status(as_json: bool, workspace: Path | None) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ingest.types import Chunk
 
 
-@click.command()
+@click.command(short_help="Show where a name is defined and mentioned.")
 @click.argument("name")
 @json_option
 @workspace_option

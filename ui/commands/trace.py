@@ -12,7 +12,7 @@ from ui.commands.options import json_option, print_json, workspace_option
 from ui.render import visible
 
 
-@click.group()
+@click.group(short_help="Show what happened in a run.")
 def trace() -> None:
     """Show what happened in a run: every search, model call and step, with times and tokens."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from station.settings import FLOOD_LIMIT, RISE_LIMIT
+from .settings import FLOOD_LIMIT, RISE_LIMIT
 
 
 def rising(levels: Mapping[str, tuple[float, float]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from station.settings import SILENCE_LIMIT
+from .settings import SILENCE_LIMIT
 
 
 def is_silent(last_heard: datetime, now: datetime) -> bool:

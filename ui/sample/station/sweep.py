@@ -3,7 +3,7 @@
 import sqlite3
 from datetime import datetime, timedelta
 
-from station.settings import HERON_RETENTION, WATER_RETENTION
+from .settings import HERON_RETENTION, WATER_RETENTION
 
 
 def sweep(readings: sqlite3.Connection, now: datetime) -> int:
