@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from ingest.outline import Block, markdown_blocks, plain_blocks
 from ingest.outline_rst import rst_blocks
 from ingest.pieces import HARD, SOFT, Piece, cut_blindly, cut_line, length, packed, trimmed
 
+_FENCED = re.compile(r"^```.*?(?:^```|\Z)", re.MULTILINE | re.DOTALL)
 _OPENING = 400
 """Characters of a piece after which the description of a new thing (a function's directive) begins a new one."""
 
@@ -142,6 +144,6 @@ def _cut(run: Sequence[Block], section: _Section, lines: Sequence[str]) -> list[
 def _named(piece: Piece, lines: Sequence[str], path: str) -> Piece:
     """Return the piece with what its text mentions."""
     text = piece.text or "\n".join(lines[piece.start : piece.end])
-    found = (*link_names(text, path), *identifiers(text), *phrases(text))
+    found = (*link_names(text, path), *identifiers(text), *phrases(_FENCED.sub("", text)))
     mentions = unique(name for name in found if name not in piece.defines)
     return Piece(piece.start, piece.end, piece.trail, piece.defines, mentions, piece.text)

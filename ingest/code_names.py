@@ -12,7 +12,7 @@ from ingest.code_tree import CodeTree, Definition
 from ingest.languages.recognise import stem_of
 from ingest.languages.ubiquitous import is_receiver, ubiquitous
 from ingest.links import resolved
-from ingest.names import file_names, identifiers, unique, with_tails
+from ingest.names import file_names, identifiers, is_file, unique, with_tails
 from ingest.pieces import Piece
 
 # A name with what it is reached through, over the source's bytes: `a.b`, `a::b`, `a->b`, `a?.b`; then an assignment's
@@ -94,11 +94,13 @@ class _Sheet:
                     self.defines[piece][mark.text] = None
             else:
                 owner = self._owner(mark.first_byte) if mark.kind != "constant" else ()
-                bare = mark.kind != "attribute" or mark.text.isupper() or not owner
+                self.passed.append((mark.first_byte, mark.last_byte))
+                if not owner and mark.kind != "constant":
+                    continue  # of an unnamed type
+                bare = mark.kind != "attribute" or mark.text.isupper()
                 self._define(piece, ".".join((*owner, mark.text)), bare=bare)
                 if mark.kind == "constant" and self.module:
                     self.defines[piece][f"{self.module[-1]}.{mark.text}"] = None
-                self.passed.append((mark.first_byte, mark.last_byte))
 
     def mentions(self) -> None:
         """Read every name in the code that is not local, a keyword or in all programs alike."""
@@ -139,7 +141,7 @@ class _Sheet:
             written = written.rpartition(".")[0]
         self._mention(piece, written, weak=not called and "." in match.group(1).decode("utf-8", "replace"))
         if root and rest:
-            self._mention(piece, root)
+            self._mention(piece, root, weak=True)
 
     def _mention(self, piece: int, name: str, *, weak: bool = False) -> None:
         """Note a name and its tails. Of an attribute that is only read (`weak`), one lower-case word says too little:
@@ -160,6 +162,8 @@ class _Sheet:
         bare = text.strip("<> \t\r\n")
         if len(bare) > _LONGEST_STRING or " " in bare or "\n" in bare:
             self.prose[piece].append(text)
+        elif is_file(bare) and not bare.startswith("."):
+            self.mentioned[piece].update(dict.fromkeys(file_names(bare)))
         elif _CODE_STRING.fullmatch(bare):
             # A single lower-case word in quotes is too often just a word.
             if bare.isupper() or "." in bare or "_" in bare.strip("_") or not bare.islower():

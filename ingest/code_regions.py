@@ -120,7 +120,7 @@ class _Layout:
             return replace(above, end=below.end)  # a closing brace
         if above.parent != below.parent or below.role == "head" or size > LONGEST:
             return None
-        if above.role == "head" and below.role == "definition" and self._size(above) <= _TRIFLE:
+        if above.role == "head" and below.role == "definition" and above.end - above.start == 1:
             return replace(below, start=above.start)  # `class Name:` and nothing else
         if size > MERGED:
             return None

@@ -29,6 +29,7 @@ decorated_definition export_statement template_declaration expression_statement 
 variable_declaration variable_declarator assignment_expression ambient_declaration type_definition
 """
 _WRAPPERS = frozenset(_WRAPPED.split())
+_TEMPLATE = re.compile(r"<[^<>]*>")  # of `Pond<T>::Count`
 _NAME = re.compile(r"[^\W\d][\w$]*")
 
 
@@ -117,7 +118,7 @@ def parse(data: bytes, language: str) -> CodeTree:
 def _definition(captures: dict[str, list[Node]], data: bytes) -> Definition | None:
     name = captures["name"][0]
     node = (captures.get("container") or captures["function"])[0]
-    parts = tuple(_NAME.findall(_text(name, data)))
+    parts = tuple(_NAME.findall(_TEMPLATE.sub("", _text(name, data))))
     if not parts:
         return None
     while (parent := node.parent) is not None and parent.type in _WRAPPERS:

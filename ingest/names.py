@@ -34,6 +34,9 @@ _PHRASE = re.compile(
 # A single backtick that ends in `_ is a link in reStructuredText.
 _CODE_SPAN = re.compile(r"``([^`\n]{1,200})``|`([^`\n]{1,200})`(?!_)")
 _URL = re.compile(r"\b(?:https?|ftp)://[^\s`<>\")\]]+")
+_CONTRACTION = re.compile(
+    r"(?:It|That|There|He|She|Here|What|Let|Who|You|We|They|I|(?:Do|Does|Did|Is|Are|Was|Were|Ca|Wo|Has|Have)n)['’]\w+\s+"
+)
 _POSSESSIVE = re.compile(r"['’]s?$")
 _ROLE = re.compile(r":([a-z:+\-]{1,40}):`(?:[^`<]*<)?[~!]?([^`<>\n]{1,200})>?`")
 # The target of these roles is a label, a page or a word, no dotted name.
@@ -42,7 +45,8 @@ _TEXT_ROLES = frozenset(
     {"doc", "rfc", "pep", "ticket", "kbd", "guilabel", "menuselection", "abbr", "sub", "sup", "math"}
 )
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+# No part of a word with hyphens: "--dry-run" and "django-admin" name neither "run" nor "admin".
+_DOTTED = re.compile(r"(?<!\w)(?<!\w-)(?<!--)[^\W\d]\w*+(?:\.[^\W\d]\w*+)*+(?!-\w)")
 # What an identifier looks like outside a code span: a call, an underscore inside, a dot inside, or a hump.
 _EVIDENT = re.compile(
     r"(?<![\w.])(?:"
@@ -84,10 +88,12 @@ def phrases(text: str) -> list[str]:
     found: dict[str, None] = {}
     for sentence in _SENTENCE_END.split(text):
         for match in _PHRASE.finditer(sentence):
-            phrase = " ".join(words(written := _POSSESSIVE.sub("", match.group())))
-            alone = len(written.split()) == 1
-            if alone and ("'" in written or "’" in written or not _WORD.search(sentence, 0, match.start())):
-                continue  # "Don't", or the first word of a sentence or list item
+            proper = _CONTRACTION.sub("", match.group())  # "It's Python" speaks of Python
+            written = _POSSESSIVE.sub("", proper)
+            first = proper == match.group() and not _WORD.search(sentence, 0, match.start())
+            if len(written.split()) == 1 and (first or "'" in written or "’" in written):
+                continue  # the first word of a sentence or list item, or "Don't"
+            phrase = " ".join(words(written))
             if len(phrase) >= SHORTEST_NAME:
                 found[phrase] = None
     return list(found)
@@ -110,14 +116,14 @@ def identifiers(text: str) -> list[str]:
     text = _URL.sub(" ", _ROLE.sub(" ", text))
     for match in _CODE_SPAN.finditer(text):
         span = match.group(1) or match.group(2)
-        if _FILE_LIKE.search(span):
+        if is_file(span):
             found.update(dict.fromkeys(file_names(span)))
         elif len(span.split()) <= 4:
             for name in _DOTTED.findall(span):
                 found.update(dict.fromkeys(with_tails(name)))
     for match in _EVIDENT.finditer(text):
         written = match.group()
-        found.update(dict.fromkeys(file_names(written) if _FILE_LIKE.search(written) else with_tails(written)))
+        found.update(dict.fromkeys(file_names(written) if is_file(written) else with_tails(written)))
     found.update(dict.fromkeys(_OPTION.findall(text)))
     return [name for name in found if len(name) > 2]
 
@@ -136,6 +142,11 @@ def with_tails(dotted: str) -> list[str]:
 def label_name(label: str) -> str:
     """Return a cross-reference label as a name. Labels keep their hyphens and case does not matter."""
     return " ".join(label.lower().split())
+
+
+def is_file(text: str) -> bool:
+    """True for what ends as the name of a text file does: "queries.txt" is no attribute of `queries`."""
+    return bool(_FILE_LIKE.search(text))
 
 
 def file_names(path: str) -> list[str]:

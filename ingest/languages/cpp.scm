@@ -39,6 +39,7 @@
 (function_definition declarator: (function_declarator declarator: (operator_name) @name)) @function
 (function_definition declarator: (pointer_declarator (function_declarator declarator: [(qualified_identifier) (field_identifier)] @name))) @function
 (function_definition declarator: (reference_declarator (function_declarator declarator: [(qualified_identifier) (field_identifier) (identifier)] @name))) @function
+(namespace_definition body: (declaration_list (declaration declarator: (init_declarator declarator: (identifier) @constant))))
 (alias_declaration name: (type_identifier) @constant)
 (field_declaration declarator: (function_declarator declarator: (field_identifier) @attribute))
 (parameter_declaration declarator: (reference_declarator (identifier) @local))

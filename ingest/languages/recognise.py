@@ -46,7 +46,8 @@ _FIRST_LINE = (
                           r"|(?:from [\w.]+ )?import [\w., *]+\s*(?:as \w+\s*)?$")),
     ("rust", re.compile(r"(?:pub(?:\(\w+\))? )?(?:async )?(?:fn \w+\s*[(<]|impl\b.*\{\s*$|struct \w+.*[{;(]\s*$)")),
     ("go", re.compile(r"package \w+\s*$|func (?:\([^)]*\) )?\w+\(.*\{\s*$")),
-    ("java", re.compile(r"(?:(?:public|private|protected|static|final|abstract|synchronized) )+[\w<>\[\], .?]+[({]")),
+    ("java", re.compile(r"(?:static )?(?:public|private|protected|abstract) (?:(?:static|final|abstract) )*"
+                        r"[\w<>\[\], .?]+[({]")),
     ("typescript", re.compile(r"(?:export )?(?:interface \w+.*\{\s*$|type \w+(?:<.*>)? =|enum \w+ \{)")),
     ("javascript", re.compile(r"(?:export )?(?:default )?(?:async )?function\b.*\(|(?:const|let|var) \w+ = .*"
                               r"|module\.exports\s*=|'use strict'")),

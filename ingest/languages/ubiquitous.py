@@ -6,7 +6,7 @@ import builtins
 import keyword
 from functools import cache
 
-_RECEIVERS = frozenset({"self", "cls", "this", "super", "Self", "crate", "std"})
+_RECEIVERS = frozenset({"self", "cls", "this", "super", "Self", "crate", "std", "$"})
 
 _C = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
@@ -32,8 +32,9 @@ _BY_LANGUAGE = {
     "c": _C,
     "cpp": _C
     + """
-alignas alignof and asm catch class concept const_cast consteval constexpr constinit co_await co_return co_yield decltype
-delete dynamic_cast explicit export final friend mutable namespace new noexcept not nullptr operator or override private
+alignas alignof and asm catch class concept const_cast consteval constexpr constinit co_await co_return co_yield
+decltype delete dynamic_cast explicit export final friend mutable namespace new noexcept not nullptr operator or
+override private
 protected public reinterpret_cast requires static_assert static_cast template this throw try typeid typename using
 virtual wchar_t std string vector map set pair tuple unique_ptr shared_ptr make_unique make_shared move forward cout
 cerr endl begin end size push_back emplace_back empty insert erase find first second c_str string_view optional
@@ -53,8 +54,9 @@ len is_empty to_string to_owned into from new default as_str as_ref as_mut borro
 assert assert_eq panic derive Debug Clone Copy Default PartialEq Eq Hash cfg test inline allow
 """,
     "java": """
-abstract assert boolean break byte case catch char class const continue default do double else enum extends final finally
-float for goto if implements import instanceof int interface long native new package permits private protected public
+abstract assert boolean break byte case catch char class const continue default do double else enum extends final
+finally float for goto if implements import instanceof int interface long native new package permits private protected
+public
 record return sealed short static strictfp super switch synchronized this throw throws transient try var void volatile
 while yield true false null String Object Integer Long Double Boolean List Map Set ArrayList HashMap HashSet Override
 System out println equals hashCode toString get set put add size isEmpty length stream collect java util Exception

@@ -1,0 +1,52 @@
+"""How names are written, and which of them a text mentions."""
+
+from __future__ import annotations
+
+import doctest
+
+import pytest
+
+from ingest import names, walk
+
+
+@pytest.mark.parametrize("module", [names, walk])
+def test_the_examples_in_docstrings_are_true(module: object) -> None:
+    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("Call load_settings(path) first.", ["load_settings"]),
+    ("the file(s) and SettingsLoader", ["SettingsLoader"]),
+    ("`django-admin` and ``--dry-run``", ["--dry-run"]),
+    ("see https://example.org/a_b.html now", []),
+    ("read ``ingest/walk.py``", ["walk.py", "ingest/walk"]),
+    ("in settings.py", ["settings.py"]),
+    ("`CLA`_ is a link", []),
+    (":ref:`text <some-label>`", ["some-label"]),
+    ("a.b.c_d", ["a.b.c_d", "b.c_d", "c_d"]),
+])  # fmt: skip
+def test_identifiers_are_what_can_be_nothing_else(text: str, expected: list[str]) -> None:
+    assert names.identifiers(text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("He met Charles Babbage's wife in the Tower of London.", ["charles babbage", "tower of london"]),
+    ("* Explain this.\n\n* Don't. It's Python's way", ["python"]),
+    ("Élodie Yung acted", ["elodie yung"]),
+])  # fmt: skip
+def test_phrases_are_capitalised_and_no_mere_beginnings(text: str, expected: list[str]) -> None:
+    assert names.phrases(text) == expected
+
+
+def test_the_longest_defined_name_is_mentioned() -> None:
+    words = names.words("The Journal of Mathematical Physics is old")
+    assert names.mentioned(words, {"journal", "journal of mathematical physics"}) == ["journal of mathematical physics"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a." * 50_000, "A" + " " * 50_000, "`" * 50_000, "Aa" * 50_000, "(" * 50_000, "x_" * 50_000]
+)
+def test_hostile_text_costs_no_more_than_its_length(text: str) -> None:
+    names.identifiers(text)
+    names.phrases(text)
+    names.prose_name(text)

@@ -1,0 +1,83 @@
+"""Many files at once, some of them bad."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from ingest import pipeline
+from ingest.pipeline import FileRead, read
+from ingest.walk import FoundFile, walk
+
+Tree = Callable[[dict[str, str | bytes]], Path]
+WORK = pipeline._work
+MANY = {f"f{i:03}.py": f"def f{i}():\n    return g{i}()\n" for i in range(60)}
+
+
+def killing_work(pipe: multiprocessing.connection.Connection) -> None:
+    """A worker that one file kills and another one holds up for ever."""
+    answer = pipeline._answer
+
+    def deadly(file: FoundFile) -> FileRead | Exception:
+        if file.path == "f007.py":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if file.path == "f031.py":
+            signal.pause()
+        return answer(file)
+
+    pipeline._answer = deadly
+    WORK(pipe)
+
+
+def paths(results: Sequence[FileRead]) -> list[str]:
+    return [result.path for result in results]
+
+
+def test_a_few_files_are_read_in_this_process_and_in_order(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_Crew", None)  # a worker would fail
+    results = list(read(walk(tree({"b.md": "# B", "a.py": "x = 1\n"})).files, workers=2))
+    assert [(r.path, r.language, len(r.chunks), r.error) for r in results] == [
+        ("a.py", "python", 1, None), ("b.md", "markdown", 1, None)
+    ]  # fmt: skip
+
+
+def test_workers_give_what_this_process_gives_in_the_same_order(tree: Tree) -> None:
+    files = walk(tree(MANY)).files
+    assert list(read(files, workers=2)) == list(read(files, workers=1))
+
+
+def test_a_file_that_kills_or_holds_its_worker_fails_alone(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_work", killing_work)
+    files = walk(tree(MANY)).files
+    results = list(read(files, workers=2, patience=3.0))
+    assert paths(results) == [file.path for file in files]
+    assert {r.path: r.error.reason for r in results if r.error} == {"f007.py": "crash", "f031.py": "timeout"}
+    assert sum(len(r.chunks) for r in results) == 58
+
+
+def test_a_bad_file_is_told_with_its_reason_and_the_others_are_read(tree: Tree) -> None:
+    results = list(read(walk(tree({"a.ipynb": "{", "b.md": "# B\n\ntext"})).files))
+    assert [(r.path, r.error and r.error.reason, len(r.chunks)) for r in results] == [
+        ("a.ipynb", "syntax", 0),
+        ("b.md", None, 1),
+    ]
+
+
+def test_what_is_known_by_size_and_time_is_not_read_again(tree: Tree) -> None:
+    root = tree({"a.md": "a", "b.md": "b"})
+    known = {file.path: (file.size, file.mtime_ns) for file in walk(root).files}
+    (root / "b.md").write_text("changed")
+    assert paths(list(read(walk(root).files, known=known))) == ["b.md"]
+
+
+def test_stopping_early_leaves_no_process_behind(tree: Tree) -> None:
+    results = read(walk(tree(MANY)).files, workers=2)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert multiprocessing.active_children() == []
