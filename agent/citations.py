@@ -1,0 +1,244 @@
+"""Citations: which passage supports each sentence of a draft, and whether its quote stands in the file it names.
+
+The draft is untrusted. What leaves here cites only passages that were shown, quotes only what the file holds, and marks
+what nothing supports.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from agent.terms import content, numbers, stem
+from agent.types import Citation
+from agent.units import Unit, sentences, squeeze
+from ingest.names import identifiers, phrases, words
+from ingest.types import Document
+
+UNSUPPORTED = "[no source]"
+"""What stands after a sentence that no passage supports."""
+
+SUPPORT = 0.6
+"""Share of a claim's words that its quotes must hold."""
+
+_LONGEST_DRAFT = 4000
+_MOST_QUOTES = 3  # of one sentence: a comparison has two sides, a chain three links
+_BRACKETED = re.compile(
+    r"\s*[\[【]\s*(?:(?:passage|source|sources)\s*)?(\d+(?:\s*(?:,|;|and|&)\s*\d+)*)\s*[\]】]", re.I
+)
+_LABELS_AFTER_STOP = re.compile(r"([.!?])((?:\s*\[\d+(?:\s*,\s*\d+)*\])+)")
+_DENIES = re.compile(
+    r"\b(?:sources?|passages?|documents?|texts?|evidence|context)\b[^.]{0,30}\b(?:do|does|did)(?: not|n['’]t)\s+"
+    r"(?:\w+\s+)?(?:say|mention|provide|contain|specify|state|include|give|answer)"
+    r"|\b(?:not|n['’]t) (?:specified|mentioned|stated|provided|given) in the (?:sources?|passages?|documents?|text)"
+    r"|^\W*(?:i do(?: not|n['’]t) know|unknown|n/?a|none|not (?:specified|mentioned|stated|provided|given))\W*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of the draft with the units that support it, one a passage; none means unsupported."""
+
+    text: str
+    quotes: tuple[Unit, ...]
+
+
+def without_labels(text: str) -> str:
+    """Return an answer without its labels and marks: what is compared with an expected answer."""
+    return squeeze(_BRACKETED.sub("", text).replace(f" {UNSUPPORTED}", ""))
+
+
+def denies(draft: str) -> bool:
+    """Return whether the draft itself says that the sources do not say."""
+    return bool(_DENIES.search(_BRACKETED.sub("", draft)))
+
+
+def support(question: str, draft: str, quotable: Sequence[Unit]) -> list[Claim]:
+    """Return the draft's sentences, each with the units that support it, the passages it cites tried first.
+
+    Numbers and names that the question does not have must stand in the quotes word for word; of the other words, a
+    share of `SUPPORT`. With their headers, or through a name that leads to them, the quotes must be about
+    something that the question is about.
+    """
+    draft = _LABELS_AFTER_STOP.sub(r"\2\1", draft[:_LONGEST_DRAFT])
+    claims = []
+    for sentence in sentences(squeeze(draft)):
+        labels = [label for m in _BRACKETED.finditer(sentence) for label in re.findall(r"\d+", m.group(1))]
+        text = _BRACKETED.sub("", sentence).strip()
+        if not any(c.isalnum() for c in text):
+            continue
+        cited = [u for u in quotable if u.passage.label in labels]
+        claims.append(
+            Claim(text, _supporting(question, text, cited, quotable) or _supporting(question, text, quotable, quotable))
+        )
+    return claims
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What a claim must be shown: `said` is what it adds to the question, `about` what it repeats of it."""
+
+    said: frozenset[str]
+    about: frozenset[str]
+    exact: frozenset[str]
+
+
+def _need(question: str, claim: str) -> _Need:
+    asked = set(content(question))
+    terms = set(content(claim))
+    said = terms - asked
+    if not said:  # "Yes", "Both are directors": the claim is the question's own statement
+        return _Need(frozenset(terms or asked), frozenset(), frozenset(numbers(claim)))
+    names = {stem(w) for phrase in phrases(claim) for w in words(phrase)} & said
+    return _Need(frozenset(said), frozenset(asked), frozenset({*numbers(claim)} - {*numbers(question)} | names))
+
+
+def _supporting(question: str, claim: str, quotable: Sequence[Unit], others: Sequence[Unit]) -> tuple[Unit, ...]:
+    """Return the fewest units, one a passage, that together hold what the claim says, and the one of the others that
+    leads to them; () where they cannot, or where neither is about what the question is about."""
+    need = _need(question, claim)
+    chosen: list[Unit] = []
+    held: set[str] = set()
+    for _ in range(_MOST_QUOTES):
+        rest = [u for u in quotable if all(u.passage.label != c.passage.label for c in chosen)]
+        best = max(rest, key=lambda u: _worth(u, need, held), default=None)
+        if best is None or not (_held(best) & need.said) - held:
+            break
+        chosen.append(best)
+        held |= _held(best)
+        if need.said <= held:
+            break
+    exact = need.exact <= held | {n for u in chosen for n in numbers(u.text)}
+    share = len(need.said & held) / len(need.said) if need.said else 0.0
+    if not chosen or not exact or share < SUPPORT:
+        return ()
+    bridge = _bridge(question, chosen, others)
+    related = bool(bridge) or not need.about or bool(need.about & _about(chosen))
+    return (*chosen, *bridge) if related else ()
+
+
+def _bridge(question: str, quotes: Sequence[Unit], quotable: Sequence[Unit]) -> tuple[Unit, ...]:
+    """Return the unit that leads from the question to the quotes: the hop before the last one, where there is one.
+
+    It is in another passage, holds what the question says and the quotes do not, and shares a name with them: "42" is
+    quoted from the code, and the page that names this code is quoted with it.
+    """
+    asked = set(content(question))
+    missing = asked - _about(quotes)
+    named = _names(quotes) - asked
+    starts = {stem(w) for name in (*phrases(question), *identifiers(question)) for w in words(name)} & missing
+
+    def gain(unit: Unit) -> int:
+        gained = missing & _about([unit])
+        return len(gained) if gained & starts or len(gained) >= max(1, len(missing) // 2) else 0
+
+    rest = [u for u in quotable if all(u.passage.label != q.passage.label for q in quotes) and named & _names([u])]
+    best = max(rest, key=lambda u: (gain(u), -len(u.text)), default=None)
+    return (best,) if best and gain(best) else ()
+
+
+def _about(quotes: Sequence[Unit]) -> set[str]:
+    return {term for u in quotes for term in (*content(u.text), *content(u.passage.header))}
+
+
+def _names(quotes: Sequence[Unit]) -> set[str]:
+    """The names that the quotes mention or their passages define, as prose names."""
+    spelled = [name for u in quotes for name in (*phrases(u.text), *identifiers(u.text), *u.passage.names)]
+    return {folded for name in spelled if len(folded := " ".join(words(name))) > 3}
+
+
+def _worth(unit: Unit, need: _Need, held: set[str]) -> tuple[float, int]:
+    terms = _held(unit)
+    gained = len((terms & need.said) - held)
+    context = len((terms | set(content(unit.passage.header))) & need.about) / (len(need.about) or 1)
+    return gained + 0.9 * context, -len(unit.text)
+
+
+def _held(unit: Unit) -> set[str]:
+    return set(content(unit.text)) | {stem(w) for w in words(unit.text)}
+
+
+# Resolving ----------------------------------------------------------------------------------------------------------
+
+
+def resolve(unit: Unit, document: Document | None) -> Citation:
+    """Return the citation of a quoted unit, verified against the file as it is now.
+
+    The quote is looked for at the passage's lines, then in the whole file: text that only moved is cited where it is.
+    """
+    passage = unit.passage
+    found = _find(unit.text, document, passage.start_line, passage.end_line) or _find(unit.text, document, 1, None)
+    if found is not None:
+        return Citation(passage.label, passage.path, *found, verified=True)
+    start, end = (min(passage.start_line + line, passage.end_line) for line in (unit.start, unit.end))
+    return Citation(passage.label, passage.path, start, end, unit.text, verified=False)
+
+
+def _find(quote: str, document: Document | None, start_line: int, end_line: int | None) -> tuple[int, int, str] | None:
+    """Return the lines of the file, counted from 1, on which the quote stands between two lines, and the quote.
+
+    White space is compared as single spaces; a quote that stands on one line comes back as that line spells it.
+    """
+    if document is None or not quote:
+        return None
+    lines = document.text.split("\n")
+    places = document.source_lines or range(1, len(lines) + 1)
+    within = [
+        (place, line, squeezed)
+        for place, line in zip(places, lines, strict=False)
+        if place >= start_line and (end_line is None or place <= end_line) and (squeezed := squeeze(line))
+    ]
+    at = " ".join(squeezed for _, _, squeezed in within).find(quote)
+    if at < 0:
+        return None
+    starts = [0, *accumulate(len(squeezed) + 1 for _, _, squeezed in within)]
+    first = bisect_right(starts, at) - 1
+    last = bisect_right(starts, at + len(quote) - 1) - 1
+    if first == last:
+        spelled = re.search(r"\s+".join(map(re.escape, quote.split())), within[first][1])
+        quote = spelled.group() if spelled else quote
+    return within[first][0], within[last][0], quote
+
+
+# Writing ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A checked answer: its text with labels, its citations, and whether anything supports it."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    supported: bool
+
+
+def check(claims: Iterable[Claim], documents: Callable[[str], Document | None]) -> Checked:
+    """Return the answer rewritten from its claims: labels only of passages whose quote was found in the file.
+
+    A claim whose quotes cannot be verified keeps its citation, shown as not verified, and is marked.
+    """
+    texts: list[str] = []
+    citations: dict[tuple[str, str], Citation] = {}
+    resolved: dict[str, Document | None] = {}
+    supported = False
+    for claim in claims:
+        found = []
+        for unit in claim.quotes:
+            if unit.passage.path not in resolved:
+                resolved[unit.passage.path] = documents(unit.passage.path)
+            found.append(resolve(unit, resolved[unit.passage.path]))
+        citations.update({(c.label, c.quote): c for c in found})
+        verified = bool(found) and all(c.verified for c in found)
+        supported = supported or verified
+        marks = " ".join(f"[{c.label}]" for c in sorted(found, key=lambda c: int(c.label)))
+        texts.append(_labelled(claim.text, marks if verified else f"{marks} {UNSUPPORTED}".strip()))
+    return Checked(" ".join(texts), tuple(citations.values()), supported)
+
+
+def _labelled(text: str, marks: str) -> str:
+    end = text[-1] if text[-1] in ".!?" else ""
+    return f"{text[: len(text) - len(end)].rstrip()} {marks}{end}"

@@ -1,0 +1,53 @@
+"""Untrusted text: what was retrieved, written by a model or named by a file system is data, and is shown as such."""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+
+_KEPT = frozenset("\n\t")
+# Letters and marks by category that show nothing: fillers, the empty braille cell, and the second block of variation
+# selectors, in which hidden bytes travel.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0") | {chr(c) for c in range(0xE0100, 0xE01F0)}
+
+
+def visible(text: str) -> str:
+    """Return the text with every character that a reader cannot see written out, as `<U+200B>`.
+
+    Covers control characters but line feed and tab, zero-width and bidirectional format characters, tag characters,
+    private-use and unassigned ones, lone surrogates, and line separators other than line feed. Other text is unchanged.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if _shows(c) else f"<U+{ord(c):04X}>" for c in text)
+
+
+def _shows(char: str) -> bool:
+    if char in _KEPT:
+        return True
+    if char in _BLANK:
+        return False
+    # Cc control, Cf format, Cs surrogate, Co private use, Cn unassigned, Zl and Zp separators.
+    return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+class Marker:
+    """The fence of one run around retrieved text. Its random part is new for each run, so no source can know it."""
+
+    def __init__(self, token: str | None = None) -> None:
+        self.token = token or secrets.token_hex(4)
+
+    @property
+    def opening(self) -> str:
+        """What stands before retrieved text."""
+        return f"<sources {self.token}>"
+
+    @property
+    def closing(self) -> str:
+        """What stands after retrieved text."""
+        return f"</sources {self.token}>"
+
+    def wrap(self, text: str) -> str:
+        """Return the text made visible and fenced; the fence itself cannot stand inside it."""
+        body = visible(text).replace(self.token, "<marker>")
+        return f"{self.opening}\n{body}\n{self.closing}"

@@ -1,0 +1,86 @@
+"""The evidence of one run: every passage that was shown, under the label an answer cites, nothing shown twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from agent.units import sentences, squeeze
+from retrieval.types import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What adding a passage showed: its label, and the part of its excerpt that was not shown before ("" if none)."""
+
+    label: str
+    fresh: str
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Passages by label, in the order they were found. Labels count from 1 and are never reused."""
+
+    _passages: dict[str, Passage] = field(default_factory=dict)
+    _rounds: list[list[str]] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Passage]:
+        return iter(self._passages.values())
+
+    def __len__(self) -> int:
+        return len(self._passages)
+
+    @property
+    def next_label(self) -> int:
+        """The number that the next new passage gets."""
+        return len(self._passages) + 1
+
+    def get(self, label: str) -> Passage | None:
+        """Return the passage shown under a label."""
+        return self._passages.get(label)
+
+    def add(self, passages: Iterable[Passage]) -> list[Added]:
+        """Enter the passages of one search, read or look-up, best first.
+
+        A passage inside one already held keeps that one's label, and adds to its excerpt what is new.
+        """
+        added = []
+        for passage in passages:
+            held = next((p for p in self if _inside(passage, p)), None)
+            if held is None:
+                label = str(self.next_label)
+                self._passages[label] = replace(passage, label=label)
+                added.append(Added(label, passage.excerpt))
+                continue
+            fresh = _unseen(passage.excerpt, held.excerpt)
+            if fresh:
+                self._passages[held.label] = replace(held, excerpt=f"{held.excerpt}\n{fresh}")
+            added.append(Added(held.label, fresh))
+        self._rounds.append([a.label for a in added])
+        return added
+
+    def best(self, limit: int) -> list[Passage]:
+        """Return the passages to answer from: the best of each round in turn, so that what a later step went looking
+        for stands beside what the first search found. In the order of their labels."""
+        chosen: dict[str, None] = {}
+        depth = max(map(len, self._rounds), default=0)
+        for rank in range(depth):
+            for labels in self._rounds:
+                if rank < len(labels):
+                    chosen.setdefault(labels[rank])
+        labels = sorted(list(chosen)[:limit], key=int)
+        return [self._passages[label] for label in labels]
+
+
+def _inside(inner: Passage, outer: Passage) -> bool:
+    return inner.path == outer.path and outer.start_line <= inner.start_line and inner.end_line <= outer.end_line
+
+
+def _unseen(excerpt: str, shown: str) -> str:
+    """Return the sentences of an excerpt, line by line, that do not stand in what was shown."""
+    before = squeeze(shown)
+    lines = (
+        " ".join(s for s in sentences(line) if any(c.isalnum() for c in s) and squeeze(s) not in before)
+        for line in excerpt.splitlines()
+    )
+    return "\n".join(line for line in lines if line)

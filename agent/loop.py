@@ -1,0 +1,203 @@
+"""The agent: one question at a time, from recall to memory, as a stream of events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+
+from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
+from agent.budget import Budget, BudgetSpent, MeteredChat
+from agent.citations import Claim, check, denies, support, without_labels
+from agent.extract import extract, quoted
+from agent.gather import Gatherer, StepExecutor
+from agent.memory import Memory
+from agent.models import ChatModel
+from agent.plan import make_plan
+from agent.reflect import Reflection, reflect
+from agent.run import Run
+from agent.types import (
+    Answer,
+    Answered,
+    AnswerToken,
+    Event,
+    Library,
+    Limits,
+    Planned,
+    Recalled,
+    Reflected,
+    Remembered,
+    Searched,
+    Step,
+    Usage,
+)
+from agent.units import units
+from ingest.errors import UserError
+
+_NAMES_PURSUED = 2  # names of the question that its search missed, each given a search of its own
+_LONGEST_QUESTION = 4000  # characters
+
+
+class Agent:
+    """Answers questions over a library. One run at a time; `stop` may be called from any thread.
+
+    Without a `chat` it answers extractively. `executor` makes the place where code steps run, when one is needed;
+    without it there are none.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        chat: ChatModel | None,
+        memory: Memory | None = None,
+        executor: Callable[[], StepExecutor] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._library = library
+        self._chat = chat
+        self._memory = memory
+        self._limits = limits or Limits()
+        self._gatherer = Gatherer(executor, self._limits) if executor and chat else None
+        self._budget: Budget | None = None
+        self._busy = threading.Lock()
+
+    def ask(self, question: str) -> Answer:
+        """Return the checked answer. Raises as `stream` does."""
+        return next(event.answer for event in list(self.stream(question)) if isinstance(event, Answered))
+
+    def stream(self, question: str) -> Iterator[Event]:
+        """Yield what happens; `Answered` comes once and `Remembered` last.
+
+        Raises UserError for an empty question, for a second run at the same time, and where the model is unavailable.
+        """
+        run = self._begin(question)
+        try:
+            yield self._recall(run)
+            yield Planned(run.plan.line)
+            reflection = yield from self._search(run)
+            yield from self._gather(run, reflection)
+            draft = yield from self._write(run)
+            answer = self._verify(run, draft)
+            yield Answered(answer)
+            yield self._remember(run, answer)
+        finally:
+            self._end(run)
+
+    def stop(self) -> None:
+        """End the run under way, if there is one: it still gives the best cited answer so far."""
+        if (budget := self._budget) is not None:
+            budget.stop()
+        if self._gatherer is not None:
+            self._gatherer.interrupt()
+
+    def _begin(self, question: str) -> Run:
+        question = question.strip()
+        if not question:
+            raise UserError('The question is empty. Ask one, as in: hoplite ask "Which module opens the store?"')
+        if len(question) > _LONGEST_QUESTION:
+            raise UserError(
+                f"The question has {len(question)} characters; {_LONGEST_QUESTION} are the most. Shorten it."
+            )
+        if not self._busy.acquire(blocking=False):
+            raise UserError("This agent is answering another question. Wait for it, or stop it first.")
+        self._budget = Budget(self._limits.max_seconds)
+        chat = MeteredChat(self._chat, self._budget) if self._chat else None
+        return Run(question, make_plan(question), self._budget, chat, self._library)
+
+    def _recall(self, run: Run) -> Recalled:
+        """Find notes of earlier runs. They hint at where to look; no answer is written from them."""
+        with run.stage("recall"):
+            run.notes = self._memory.recall(run.question) if self._memory else ()
+            stale = frozenset(n.id for n in run.notes if any(_digest(run, p) != d for p, d in n.digests.items()))
+        return Recalled(run.notes, stale)
+
+    def _search(self, run: Run) -> Generator[Event, None, Reflection]:
+        """Search for the question, then for names of it that this did not reach. Returns the reflection."""
+        yield self._searched(run, run.question)
+        reflection = reflect(run.question, run.plan, list(run.ledger))
+        for name in reflection.lacking_names[:_NAMES_PURSUED]:
+            if run.budget.spent is None:
+                yield self._searched(run, " ".join([name, *reflection.lacking_words]))
+        reflection = reflect(run.question, run.plan, list(run.ledger))
+        yield Reflected(reflection.line, reflection.enough)
+        return reflection
+
+    def _searched(self, run: Run, query: str) -> Searched:
+        before, breadth = run.budget.seconds, self._limits.breadth
+        with run.stage("search"):
+            result = self._library.search(query, k=max(8, breadth))
+            first = run.ledger.next_label
+            found = self._library.passages(result, query=query, limit=breadth, first_label=first)
+            labels = tuple(added.label for added in run.ledger.add(found))
+        run.toolbox.note_search(query, labels)
+        run.steps.append(Step("search", query, labels))
+        return Searched(query, run.shown(labels), run.budget.seconds - before)
+
+    def _gather(self, run: Run, reflection: Reflection) -> Iterator[Event]:
+        """Let the model look for what is lacking. Evidence that covers the question needs no step."""
+        if self._gatherer and run.chat and not reflection.enough and self._limits.max_steps > 0:
+            yield from self._gatherer.gather(run, run.chat, reflection)
+
+    def _write(self, run: Run) -> Generator[Event, None, str]:
+        """Write the draft in one call from the best passages. Returns it, "" where there is none."""
+        passages = run.ledger.best(self._limits.passages)
+        if run.chat is None or not passages:
+            return ""
+        messages = answer_messages(run.question, passages, run.marker, self._limits.profile)
+        stage = run.open("answer")
+        try:
+            with stage.current():
+                call = run.chat.begin(messages, max_tokens=MAX_TOKENS, stop=STOP)
+            for piece in call:
+                yield AnswerToken(piece)
+        except BudgetSpent:
+            return ""
+        finally:
+            stage.close()
+        return finished(call.text, cut=call.cut is not None)
+
+    def _verify(self, run: Run, draft: str) -> Answer:
+        """Check the draft; where a cap, or no model, left none, check the best sentences of the sources instead."""
+        with run.stage("verify") as span:
+            quotable = [unit for passage in run.ledger for unit in units(passage, run.kind(passage.path))]
+            if not draft:
+                claims = [Claim(quoted(u, run.kind(u.passage.path)), (u,)) for u in extract(run.question, quotable)]
+            else:
+                claims = [] if denies(draft) else support(run.question, draft, quotable)
+            checked = check(claims, run.document)
+            span.set_attribute("hoplite.citations", len(checked.citations))
+            span.set_attribute("hoplite.supported", checked.supported)
+        return Answer(
+            question=run.question,
+            answer=checked.text if checked.supported else nothing_found(run.toolbox.queries),
+            abstained=not checked.supported,
+            citations=checked.citations if checked.supported else (),
+            steps=tuple(run.steps),
+            usage=run.chat.usage if run.chat else Usage(),
+            timings={**run.timings, "total": run.budget.seconds},
+            trace_id=run.trace_id,
+            stopped=run.budget.spent,
+            passages=tuple(run.ledger),
+        )
+
+    def _remember(self, run: Run, answer: Answer) -> Remembered:
+        """Write a note of a supported answer. An abstention makes none: it would hint at nothing."""
+        if self._memory is None:
+            return Remembered(None, "there is no memory")
+        if answer.abstained:
+            return Remembered(None, "nothing was concluded")
+        with run.stage("remember"):
+            verified = tuple(c for c in answer.citations if c.verified)
+            digests = {c.path: digest for c in verified if (digest := _digest(run, c.path))}
+            return Remembered(self._memory.remember(run.question, without_labels(answer.answer), verified, digests))
+
+    def _end(self, run: Run) -> None:
+        run.end()
+        run.budget.stop()  # a reader that left early must not leave a model writing
+        self._budget = None
+        self._busy.release()
+
+
+def _digest(run: Run, path: str) -> str | None:
+    document = run.document(path)
+    return document.digest if document else None

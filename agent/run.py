@@ -1,0 +1,103 @@
+"""One run: what it holds while it is under way, and its stages, each timed and traced under one root."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+from opentelemetry import trace
+
+from agent.budget import Budget, MeteredChat
+from agent.guard import Marker
+from agent.ledger import Ledger
+from agent.plan import Plan
+from agent.tools import Toolbox
+from agent.types import Library, Note, Step
+from ingest.types import Document, Kind
+from retrieval.types import Passage
+
+_TRACER = "hoplite.agent"
+
+
+class Run:
+    """The state of one question. Its root span is open until `end`."""
+
+    def __init__(self, question: str, plan: Plan, budget: Budget, chat: MeteredChat | None, library: Library) -> None:
+        self.question = question
+        self.plan = plan
+        self.budget = budget
+        self.chat = chat
+        self.library = library
+        self.marker = Marker()
+        self.ledger = Ledger()
+        self.toolbox = Toolbox(library, self.ledger, self.marker)
+        self.notes: tuple[Note, ...] = ()
+        self.steps: list[Step] = []
+        self.timings: dict[str, float] = {}
+        self._documents: dict[str, Document | None] = {}
+        self._span = trace.get_tracer(_TRACER).start_span("ask", attributes={"hoplite.question": question})
+
+    @property
+    def trace_id(self) -> str:
+        """The run's trace, 32 hexadecimal digits; all zeros where nothing is traced."""
+        return trace.format_trace_id(self._span.get_span_context().trace_id)
+
+    def end(self) -> None:
+        """Close the root span."""
+        self._span.set_attribute("hoplite.stopped", self.budget.spent or "")
+        self._span.end()
+
+    def open(self, name: str) -> Stage:
+        """Begin a stage that its caller closes: for one that yields to a reader before it is over."""
+        context = trace.set_span_in_context(self._span)
+        return Stage(name, trace.get_tracer(_TRACER).start_span(name, context=context), self.timings)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[trace.Span]:
+        """Run a stage under the root. Nothing may be yielded to a reader inside it: see `Stage.current`."""
+        stage = self.open(name)
+        try:
+            with stage.current():
+                yield stage.span
+        finally:
+            stage.close()
+
+    def document(self, path: str) -> Document | None:
+        """Return a file as it is now, loaded once a run."""
+        if path not in self._documents:
+            self._documents[path] = self.library.resolve(path)
+        return self._documents[path]
+
+    def kind(self, path: str) -> Kind:
+        """Return whether a file is code, as its loader has it."""
+        document = self.document(path)
+        return document.kind if document else "prose"
+
+    def shown(self, labels: Iterator[str] | tuple[str, ...]) -> tuple[Passage, ...]:
+        """Return the passages under these labels."""
+        return tuple(p for label in labels if (p := self.ledger.get(label)) is not None)
+
+
+@dataclass(slots=True)
+class Stage:
+    """A span with a clock. Its seconds are added to the run's timings under its name."""
+
+    name: str
+    span: trace.Span
+    _timings: dict[str, float]
+    _began: float = field(default_factory=time.perf_counter)
+
+    def current(self) -> AbstractContextManager[trace.Span]:
+        """Make the span the parent of what opens inside.
+
+        Not across a yield: a stream may be read from another thread each time, and a context entered in one cannot be
+        left in another.
+        """
+        return trace.use_span(self.span)
+
+    def close(self) -> None:
+        """End the span."""
+        self._timings[self.name] = self._timings.get(self.name, 0.0) + time.perf_counter() - self._began
+        self.span.end()

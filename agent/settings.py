@@ -1,0 +1,121 @@
+"""Settings: defaults, the user's file, the workspace's file, the environment and the command line, in that order.
+
+Each layer overrides the one before. An unknown key is refused by name, and every value knows where it came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ingest.errors import UserError
+
+_PREFIX = "HOPLITE_"
+# Variables of ours that are no settings: where weights lie, and what tests are told.
+_NOT_SETTINGS = ("HOPLITE_MODELS", "HOPLITE_WORKSPACE", "HOPLITE_TEST_")
+
+
+class Settings(BaseModel):
+    """What can be set, with its default. Keys are the same in a file, on the command line and in the environment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field("local", min_length=1, description="local, local:FILE.gguf, ollama/NAME, openai/NAME, none")
+    embedder: str | None = Field(None, description="a sentence-transformers model; default: the static one")
+    store: str | None = Field(None, description="the address of a Qdrant server; default: the embedded store")
+    max_steps: int = Field(2, ge=0, le=50, description="code steps a question may take")
+    max_seconds: float = Field(120.0, gt=0, le=86_400, description="seconds a question may take")
+    passages: int = Field(3, ge=1, le=20, description="passages the answer is written from")
+    breadth: int = Field(5, ge=1, le=20, description="passages that a search brings")
+    profile: Literal["auto", "compact", "full"] = Field("auto", description="prompts; compact is for small models")
+    sandbox: Literal["auto", "off"] = Field("auto", description="off runs the model's code without isolation")
+    memory: bool = Field(True, description="whether runs leave notes and recall them")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Settings with, for each key, where its value came from: "default", a file, a variable, or "command line"."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load_settings(
+    workspace: Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Resolved:
+    """Return the settings in force.
+
+    `workspace` is the workspace's folder; `overrides` what the command line says, None meaning not said; `environ`
+    defaults to the process's. Raises UserError, with the key and where it stands, for unknown keys and wrong values.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    for origin, layer in _layers(workspace, overrides or {}, environ):
+        for key, value in layer.items():
+            name = key.lower().replace("-", "_")
+            if name not in Settings.model_fields:
+                raise UserError(_unknown(key, origin))
+            values[name] = value
+            origins[name] = origin if origin != "environment" else f"{_PREFIX}{name.upper()}"
+    try:
+        return Resolved(Settings.model_validate(values), origins)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise UserError(f"{name} = {values.get(name)!r} ({origins[name]}): {first['msg']}. Correct it there.") from None
+
+
+def user_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the user's own settings are looked for."""
+    environ = os.environ if environ is None else environ
+    base = environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "hoplite" / "config.toml"
+
+
+def _layers(
+    workspace: Path | None, overrides: Mapping[str, object], environ: Mapping[str, str]
+) -> list[tuple[str, Mapping[str, object]]]:
+    files = [user_file(environ), *([workspace / "config.toml"] if workspace else [])]
+    return [
+        *((str(path), _read(path)) for path in files),
+        ("environment", _from_environment(environ)),
+        ("command line", {k: v for k, v in overrides.items() if v is not None}),
+    ]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}. Correct it, or move it away.") from error
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}. Correct its permissions, or move it away."
+        ) from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    return {
+        key.removeprefix(_PREFIX): value
+        for key, value in environ.items()
+        if key.startswith(_PREFIX) and not key.startswith(_NOT_SETTINGS)
+    }
+
+
+def _unknown(key: str, origin: str) -> str:
+    shown = f"{_PREFIX}{key}" if origin == "environment" else key
+    near = difflib.get_close_matches(key.lower(), Settings.model_fields, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(Settings.model_fields)}."
+    return f"Unknown setting {shown!r} in {origin if origin != 'environment' else 'the environment'}. {hint}"

@@ -1,0 +1,229 @@
+"""The functions that agent code may call. Each only reads, enters what it found in the ledger, and answers in text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opentelemetry import trace
+
+from agent.answer import shown
+from agent.guard import Marker
+from agent.ledger import Ledger
+from agent.types import Library
+from ingest.errors import ToolError
+from ingest.names import unique, words
+from ingest.types import Chunk
+from retrieval.types import Passage
+
+_LONGEST_QUERY = 500
+_LONGEST_EXCERPT = 600  # characters of a passage in an observation
+_MOST_PASSAGES = 8
+_MOST_LINES = 60  # that `read` gives at once
+_MOST_MATCHES = 12  # that `grep` lists
+_SHOWN_OF_A_CHUNK = 12  # lines of a definition that `symbols` shows
+_EVIDENT_MATCHES = 2  # matches of `grep` that become passages, with the lines around them
+_AROUND = 3  # lines before and after such a match
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A function offered to the model. `parameters` maps each name to its JSON type; those in `optional` may be left
+    out. `effects` says what it can do beyond answering: everything here only reads."""
+
+    name: str
+    about: str
+    parameters: dict[str, str]
+    optional: frozenset[str]
+    call: Callable[..., str]
+    effects: str = "read"
+
+
+class Toolbox:
+    """The tools of one run. What was shown is not shown again, and a repeated request is answered as such."""
+
+    def __init__(self, library: Library, ledger: Ledger, marker: Marker) -> None:
+        self._library = library
+        self._ledger = ledger
+        self._marker = marker
+        self._asked: dict[tuple[str, ...], list[str]] = {}
+        self._queries: list[str] = []
+        self._results: list[str] = []
+        self._lock = threading.Lock()
+        self._tracer = trace.get_tracer("hoplite.agent")
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """The tools, in the order in which the prompt names them."""
+        return (
+            ToolSpec(
+                "search",
+                "Find passages.",
+                {"query": "string", "k": "integer"},
+                frozenset({"k"}),
+                self.search,
+            ),
+            ToolSpec(
+                "read",
+                "Read lines of a file.",
+                {"path": "string", "start": "integer", "end": "integer"},
+                frozenset({"start", "end"}),
+                self.read,
+            ),
+            ToolSpec(
+                "grep",
+                "Find lines by a regular expression.",
+                {"pattern": "string", "path": "string"},
+                frozenset({"path"}),
+                self.grep,
+            ),
+            ToolSpec(
+                "symbols", "Where a name is defined and mentioned.", {"name": "string"}, frozenset(), self.symbols
+            ),
+        )
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """What was searched for, in order, repeats left out."""
+        return unique(self._queries)
+
+    def note_search(self, query: str, labels: Iterable[str]) -> None:
+        """Count a search that the system made itself as asked, so that the model does not repeat it."""
+        self._queries.append(query)
+        self._asked[_key("search", query)] = list(labels)
+
+    def take_results(self) -> list[str]:
+        """Return what the tools answered since the last call of this."""
+        with self._lock:
+            results, self._results = self._results, []
+        return results
+
+    def search(self, query: str, k: int | None = 3) -> str:
+        """Return the passages for a query that were not shown before."""
+        query = _text("search(query)", query)
+        limit = _number("search(query, k)", k if k is not None else 3, 1, _MOST_PASSAGES)
+
+        def find() -> list[Passage]:
+            result = self._library.search(query, k=max(8, limit))
+            return self._library.passages(result, query=query, limit=limit, first_label=self._ledger.next_label)
+
+        self._queries.append(query)
+        return self._answer("search", query, find)
+
+    def read(self, path: str, start: int | None = 1, end: int | None = None) -> str:
+        """Return lines of an indexed file, at most 60 at once."""
+        path = _text("read(path)", path)
+        first = _number("read(path, start)", start if start is not None else 1, 1, 10_000_000)
+        last = _number("read(path, start, end)", end if end is not None else first + _MOST_LINES - 1, first, 10_000_000)
+        last = min(last, first + _MOST_LINES - 1)
+        return self._answer("read", f"{path} {first} {last}", lambda: [self._library.read(path, first, last)])
+
+    def grep(self, pattern: str, path: str | None = None) -> str:
+        """Return the lines that match a regular expression; the first become passages, with what surrounds them."""
+        pattern = _text("grep(pattern)", pattern)
+        glob = None if path is None else _text("grep(pattern, path)", path)
+        listed: list[str] = []
+
+        def find() -> list[Passage]:
+            matches = self._library.grep(pattern, path_glob=glob, limit=_MOST_MATCHES)
+            listed.extend(f"{where}:{line}: {text.strip()[:160]}" for where, line, text in matches)
+            return [
+                self._library.read(where, max(1, line - _AROUND), line + _AROUND)
+                for where, line, _ in matches[:_EVIDENT_MATCHES]
+            ]
+
+        return self._answer("grep", f"{pattern} {glob or ''}", find, listed)
+
+    def symbols(self, name: str) -> str:
+        """Return where a name is defined, as passages, and a list of where it is mentioned."""
+        name = _text("symbols(name)", name)
+        listed: list[str] = []
+
+        def find() -> list[Passage]:
+            found = self._library.symbols(name, limit=6)
+            listed.extend(f"mentioned in {c.path}:{c.start_line} {c.title}" for c in found.mentioned[:6])
+            return [_chunk_passage(chunk, name) for chunk in found.defined[:3]]
+
+        return self._answer("symbols", name, find, listed)
+
+    def _answer(
+        self, tool: str, request: str, find: Callable[[], list[Passage]], listed: list[str] | None = None
+    ) -> str:
+        """Do what was asked unless it was done before, and tell what is new."""
+        with self._tracer.start_as_current_span(f"tool {tool}") as span:
+            span.set_attribute("hoplite.tool.request", request)
+            key = _key(tool, request)
+            if (seen := self._asked.get(key)) is not None:
+                text = f"{tool}: already done; see {_cited(seen)}. Ask for something else, or finish."
+            else:
+                added = self._ledger.add(find())
+                self._asked[key] = [a.label for a in added]
+                text = self._told(added_labels=[(a.label, a.fresh) for a in added], listed=listed or [])
+                span.set_attribute("hoplite.tool.labels", [a.label for a in added])
+        with self._lock:
+            self._results.append(text)
+        return text
+
+    def _told(self, added_labels: list[tuple[str, str]], listed: list[str]) -> str:
+        fresh = []
+        for label, text in added_labels:
+            passage = self._ledger.get(label)
+            if passage is not None and text:
+                fresh.append(shown(replace(passage, excerpt=text), _LONGEST_EXCERPT))
+        known = [label for label, text in added_labels if not text]
+        if not fresh and not listed:
+            return f"Nothing new: {_cited(known)} already shown." if known else "Nothing found."
+        told = self._marker.wrap("\n\n".join([*fresh, *(["\n".join(listed)] if listed else [])]))
+        return f"{told}\nAlready shown: {_cited(known)}." if known else told
+
+
+def _chunk_passage(chunk: Chunk, name: str) -> Passage:
+    """A definition as a passage: the lines from the first one that has the name."""
+    lines = chunk.text.splitlines()
+    last_part = name.rpartition(".")[2]
+    at = next((i for i, line in enumerate(lines) if last_part in line), 0)
+    excerpt = "\n".join(lines[at : at + _SHOWN_OF_A_CHUNK])
+    return Passage(
+        label="",
+        path=chunk.path,
+        header=chunk.header,
+        start_line=chunk.start_line,
+        end_line=chunk.end_line,
+        text=chunk.text,
+        excerpt=excerpt,
+        via=(f"symbols: {name}",),
+        score=0.0,
+        names=chunk.defines,
+    )
+
+
+def _key(tool: str, request: str) -> tuple[str, ...]:
+    # The same words in another order or case are the same search; everything else is taken to the letter.
+    return (tool, *sorted(set(words(request)))) if tool == "search" else (tool, request.strip())
+
+
+def _cited(labels: Iterable[str]) -> str:
+    return " ".join(f"[{label}]" for label in dict.fromkeys(labels)) or "nothing"
+
+
+def _text(usage: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ToolError(f"{usage} needs some text; got {_brief(value)}")
+    if len(value) > _LONGEST_QUERY:
+        raise ToolError(f"{usage} takes at most {_LONGEST_QUERY} characters; got {len(value)}")
+    return value.strip()
+
+
+def _number(usage: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ToolError(f"{usage} needs a whole number; got {_brief(value)}")
+    if value < least:
+        raise ToolError(f"{usage} needs a number from {least} on; got {value}")
+    return min(value, most)
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

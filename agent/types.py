@@ -1,0 +1,219 @@
+"""The values of one run: what was asked, what happened, what is answered, and what the agent asks of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ingest.types import Document
+from retrieval.types import Passage, Scope, SearchResult
+
+if TYPE_CHECKING:
+    from ingest.types import Chunk
+
+# What the agent asks of others --------------------------------------------------------------------------------------
+
+
+class SymbolsLike(Protocol):
+    """Who defines a name and who mentions it."""
+
+    @property
+    def defined(self) -> tuple[Chunk, ...]: ...
+    @property
+    def mentioned(self) -> tuple[Chunk, ...]: ...
+
+
+class Library(Protocol):
+    """An open workspace, as far as the agent needs it. Everything in it only reads."""
+
+    def search(
+        self, query: str, *, k: int = 8, hops: int | None = None, scope: Scope | None = None, rerank: bool = True
+    ) -> SearchResult:
+        """Return the best chunks for the query, hops included."""
+        ...
+
+    def passages(self, result: SearchResult, *, query: str, limit: int = 3, first_label: int = 1) -> list[Passage]:
+        """Return the hits merged and trimmed for the query, labelled from `first_label` on."""
+        ...
+
+    def read(self, path: str, start_line: int, end_line: int) -> Passage:
+        """Return lines of an indexed file. Raises ToolError for a path or lines that are not there."""
+        ...
+
+    def grep(self, pattern: str, path_glob: str | None = None, limit: int = 20) -> list[tuple[str, int, str]]:
+        """Return (path, line, text) where the regular expression matches. Raises ToolError for a bad pattern."""
+        ...
+
+    def symbols(self, name: str, limit: int = 10) -> SymbolsLike:
+        """Return the chunks that define a name and those that mention it."""
+        ...
+
+    def resolve(self, path: str) -> Document | None:
+        """Return the file as it is now, loaded as it was for the index; None where it cannot be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may take. `passages` is how many the answer is written from, `breadth` how many a search brings."""
+
+    max_steps: int = 2
+    max_seconds: float = 120.0
+    passages: int = 3
+    breadth: int = 5
+    profile: Literal["compact", "full"] = "compact"
+
+
+# What a run gives ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quote that supports a claim. `start_line` and `end_line` are the quote's, lines of the file counted from 1.
+
+    `verified`: the file was read again and the quote stands at these lines, up to white space.
+    """
+
+    label: str
+    path: str
+    start_line: int
+    end_line: int
+    quote: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing the run did to gather evidence. `labels` are the passages it brought that were not shown before."""
+
+    kind: Literal["search", "code"]
+    text: str
+    labels: tuple[str, ...] = ()
+    observation: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Model calls and their tokens, over one run."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of a run. `answer` carries labels such as [1]; `citations` resolve them.
+
+    `abstained`: nothing that the sources say supports an answer. `stopped` names the cap or the request that ended the
+    run early ("seconds", "stop"), after which this is the best cited answer so far; None for a run that finished.
+    `timings` maps each stage to seconds; `trace_id` is OpenTelemetry's, 32 hexadecimal digits.
+    """
+
+    question: str
+    answer: str
+    abstained: bool
+    citations: tuple[Citation, ...] = ()
+    steps: tuple[Step, ...] = ()
+    usage: Usage = Usage()
+    timings: Mapping[str, float] = field(default_factory=dict)
+    trace_id: str = ""
+    stopped: str | None = None
+    passages: tuple[Passage, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `hoplite ask --json` prints: everything but the passages."""
+        shown = asdict(self)
+        del shown["passages"]
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an earlier run concluded. It was written by a model that had read untrusted text: a hint, never evidence.
+
+    `digests` maps each cited path to the SHA-256 its file had. `created` is in seconds since 1970.
+    """
+
+    id: int
+    question: str
+    conclusion: str
+    citations: tuple[Citation, ...]
+    digests: Mapping[str, str]
+    created: float
+    untrusted: bool = True
+
+
+# What happens on the way: one union, rendered by a terminal and by a page ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Notes of earlier runs that may help. `stale` holds the ids of those whose cited files changed since."""
+
+    notes: tuple[Note, ...]
+    stale: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan line."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """The system's own search and the passages that it brought."""
+
+    query: str
+    passages: tuple[Passage, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A code step: what the model wrote, and what came of it. `passages` were not shown before."""
+
+    number: int
+    code: str
+    observation: str
+    passages: tuple[Passage, ...]
+    error: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reflected:
+    """What is known and what is lacking, as the system counts it."""
+
+    line: str
+    enough: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerToken:
+    """A piece of the draft as the model writes it. The draft is not yet checked: `Answered` replaces it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The checked answer."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The note that was written, or None with the reason why not."""
+
+    note: Note | None
+    reason: str = ""
+
+
+Event = Recalled | Planned | Searched | Stepped | Reflected | AnswerToken | Answered | Remembered

@@ -1,0 +1,108 @@
+"""The parts of a passage that can be quoted: sentences of prose, lines of code, each with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingest.types import Kind
+from retrieval.types import Passage
+
+LONGEST_QUOTE = 400
+"""Characters of the longest unit; a longer sentence or line is cut into several."""
+
+_WINDOW = 3
+"""Lines of code in the longest unit: a signature, a call with its arguments, a constant with its comment."""
+
+# Lines that begin a block of their own, and lines after which one begins.
+_BREAK = re.compile(r"^\s*(?:#{1,6}\s|[-*+•]\s|\d+[.)]\s|\||>|\.\. |={3,}|-{3,}|~{3,}|$)")
+_ALONE = re.compile(r"^\s*(?:#{1,6}\s|\||={3,}|-{3,}|~{3,}|$)")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[`*_]*[A-Z0-9À-Þ`])")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|Prof|Gen|Col|Lt|Rev|No|vs|cf|ca|e\.g|i\.e|etc|Inc|Ltd|Co|Corp)|\b[A-Z])\.$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A quotable part of a passage. `text` is the source's, with runs of white space as one space.
+
+    `start` and `end` are lines counted from 0 within the passage's text, both included.
+    """
+
+    passage: Passage
+    text: str
+    start: int
+    end: int
+
+
+def units(passage: Passage, kind: Kind) -> list[Unit]:
+    """Return the passage's quotable parts, in order."""
+    found = _code(passage) if kind == "code" else _prose(passage)
+    return [unit for unit in found if any(c.isalnum() for c in unit.text)]
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text, without splitting after initials and common abbreviations."""
+    parts: list[str] = []
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        if not _ABBREVIATION.search(text[start : match.start()]):
+            parts.append(text[start : match.end()].strip())
+            start = match.end()
+    parts.append(text[start:].strip())
+    return [part for part in parts if part]
+
+
+def squeeze(text: str) -> str:
+    """Return the text with every run of white space as one space: how a quote is compared with its source."""
+    return " ".join(text.split())
+
+
+def _code(passage: Passage) -> Iterator[Unit]:
+    lines = passage.text.splitlines()
+    filled = [i for i, line in enumerate(lines) if line.strip()]
+    for at in range(len(filled)):
+        for size in range(1, _WINDOW + 1):
+            run = filled[at : at + size]
+            text = squeeze(" ".join(lines[run[0] : run[-1] + 1]))
+            if len(run) == size and (size == 1 or len(text) <= LONGEST_QUOTE):
+                yield from (Unit(passage, part, run[0], run[-1]) for part in _cut(text))
+
+
+def _prose(passage: Passage) -> Iterator[Unit]:
+    lines = passage.text.splitlines()
+    start = 0
+    for at in range(len(lines) + 1):
+        if at == len(lines) or (at > start and (_BREAK.match(lines[at]) or _ALONE.match(lines[at - 1]))):
+            yield from _block(passage, lines, start, at)
+            start = at
+
+
+def _block(passage: Passage, lines: list[str], start: int, end: int) -> Iterator[Unit]:
+    """Split the lines from `start` up to `end` into sentences, and find the lines that each one stands on."""
+    joined = squeeze(" ".join(lines[start:end]))
+    ends: list[int] = []  # where in `joined` each line ends
+    for i in range(start, end):
+        ends.append(len(squeeze(" ".join(lines[start : i + 1]))))
+    at = 0
+    for sentence in sentences(joined):
+        for part in _cut(sentence):
+            at = joined.index(part, at)
+            last = at + len(part)
+            first_line = next(i for i, e in enumerate(ends) if at < e)
+            last_line = next(i for i, e in enumerate(ends) if last <= e)
+            yield Unit(passage, part, start + first_line, start + last_line)
+            at = last
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Yield pieces of at most `LONGEST_QUOTE` characters, cut at a space where there is one."""
+    while len(text) > LONGEST_QUOTE:
+        at = text.rfind(" ", 1, LONGEST_QUOTE)
+        at = at if at > 0 else LONGEST_QUOTE
+        yield text[:at].rstrip()
+        text = text[at:].lstrip()
+    if text:
+        yield text

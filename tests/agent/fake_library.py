@@ -1,0 +1,121 @@
+"""A library in memory, small and real: blocks of text found by shared words, files that can change under the agent."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from dataclasses import dataclass
+
+from agent.terms import content
+from agent.units import units
+from ingest.errors import ToolError
+from ingest.ids import chunk_id
+from ingest.names import identifiers, phrases
+from ingest.types import Chunk, Document
+from retrieval.types import Hit, Passage, Scope, SearchResult
+
+_DEFINES = re.compile(r"^\s*(?:def|class)\s+(\w+)|^([A-Z_]{3,})\s*=|^#+\s*(.+)$", re.MULTILINE)
+
+
+@dataclass
+class Symbols:
+    defined: tuple[Chunk, ...]
+    mentioned: tuple[Chunk, ...]
+
+
+class FakeLibrary:
+    """Chunks are the blocks between blank lines. `files` may be changed after it was made, as a user edits a file."""
+
+    def __init__(self, files: dict[str, str]) -> None:
+        self.files = dict(files)
+        self.searches: list[str] = []
+        self._chunks = [chunk for path, text in files.items() for chunk in _chunks(path, text)]
+
+    def search(
+        self, query: str, *, k: int = 8, hops: int | None = None, scope: Scope | None = None, rerank: bool = True
+    ) -> SearchResult:
+        self.searches.append(query)
+        asked = set(content(query))
+        scored = [(len(asked & set(content(f"{c.header} {c.text}"))), c) for c in self._chunks]
+        best = sorted((x for x in scored if x[0]), key=lambda x: (-x[0], x[1].path, x[1].start_line))[:k]
+        return SearchResult(query, tuple(Hit(c, float(n), ("words",)) for n, c in best))
+
+    def passages(self, result: SearchResult, *, query: str, limit: int = 3, first_label: int = 1) -> list[Passage]:
+        return [_passage(h.chunk, str(first_label + i), h.via) for i, h in enumerate(result.hits[:limit])]
+
+    def read(self, path: str, start_line: int, end_line: int) -> Passage:
+        lines = self.files.get(path, "").splitlines()[start_line - 1 : end_line]
+        if not lines:
+            raise ToolError(f"{path} has no lines {start_line} to {end_line}")
+        text, last = "\n".join(lines), start_line + len(lines) - 1
+        return Passage("", path, path, start_line, last, text, text, ("read",), 0.0)
+
+    def grep(self, pattern: str, path_glob: str | None = None, limit: int = 20) -> list[tuple[str, int, str]]:
+        try:
+            found = re.compile(pattern)
+        except re.error as error:
+            raise ToolError(f"bad pattern {pattern!r}: {error}") from error
+        places = [
+            (path, i, line)
+            for path, text in sorted(self.files.items())
+            if fnmatch.fnmatch(path, path_glob or "*")
+            for i, line in enumerate(text.splitlines(), 1)
+            if found.search(line)
+        ]
+        return places[:limit]
+
+    def symbols(self, name: str, limit: int = 10) -> Symbols:
+        defined = tuple(c for c in self._chunks if name in c.defines)
+        return Symbols(defined, tuple(c for c in self._chunks if name in c.mentions and c not in defined))
+
+    def resolve(self, path: str) -> Document | None:
+        text = self.files.get(path)
+        if text is None:
+            return None
+        kind = "code" if path.endswith(".py") else "prose"
+        return Document(path, text, kind, kind, hashlib.sha256(text.encode()).hexdigest())
+
+
+def passage(label: str, text: str, path: str = "a.md", header: str = "", line: int = 1, excerpt: str = "") -> Passage:
+    """A passage whose text begins at `line`."""
+    end = line + text.count("\n")
+    return Passage(label, path, header or path, line, end, text, excerpt or text, (), 1.0)
+
+
+def quotable(*passages: Passage) -> list:
+    """The units of passages, as code or prose by their path."""
+    return [u for p in passages for u in units(p, "code" if p.path.endswith(".py") else "prose")]
+
+
+def _passage(chunk: Chunk, label: str, via: tuple[str, ...]) -> Passage:
+    place = (chunk.start_line, chunk.end_line)
+    return Passage(label, chunk.path, chunk.header, *place, chunk.text, chunk.text, via, 1.0, chunk.defines)
+
+
+def _chunks(path: str, text: str) -> list[Chunk]:
+    chunks, lines, start = [], text.splitlines(), 0
+    for end in range(len(lines) + 1):
+        if end == len(lines) or not lines[end].strip():
+            block = "\n".join(lines[start:end])
+            if block.strip():
+                defines = tuple(next(filter(None, m.groups())) for m in _DEFINES.finditer(block))
+                mentions = (*phrases(block), *identifiers(block), *re.findall(r"\w+", block))
+                header = f"{path} > {defines[0]}" if defines else path
+                chunks.append(
+                    Chunk(
+                        chunk_id(header, block, 0),
+                        path,
+                        "code" if path.endswith(".py") else "prose",
+                        "",
+                        defines[0] if defines else "",
+                        header,
+                        block,
+                        start + 1,
+                        end,
+                        defines,
+                        mentions,
+                    )
+                )
+            start = end + 1
+    return chunks

@@ -1,0 +1,285 @@
+"""One run, from recall to memory: what it asks of the model, when it stops, and what it answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from fake_library import FakeLibrary
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from agent.executor import SandboxExecutor
+from agent.loop import Agent
+from agent.memory import Memory
+from agent.models import Completion, Message
+from agent.testing import ScriptedModel
+from agent.types import Answered, Event, Limits, Recalled, Reflected, Remembered, Searched, Stepped
+from ingest.errors import UserError
+
+HERON = {
+    "docs/heron.md": "# Heron\nHeron keeps the letters of the harbour office in `ReedStore`.\n",
+    "src/reed.py": "class ReedStore:\n    KEEP = 42  # d\n\ndef unrelated():\n    return 1\n",
+}
+EASY = "What keeps the letters of the harbour office?"
+TWO_HOP = "For how many days does the store of Heron preserve mail safely underground?"
+STEP = 'Look at the class.\n```python\nsymbols("ReedStore")\n```'
+
+
+def agent(model: ScriptedModel | None, files: dict[str, str] | None = None, **limits: float) -> Agent:
+    """An agent over the Heron files, with the real sandbox."""
+    fixed = Limits(**{"breadth": 1, **limits})  # type: ignore[arg-type]
+    return Agent(FakeLibrary(files or HERON), chat=model, executor=SandboxExecutor, limits=fixed)
+
+
+def only(kind: type, events: list[Event]) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def test_an_easy_question_takes_one_model_call() -> None:
+    model = ScriptedModel(["Heron [1]"])
+    answer = agent(model).ask(EASY)
+    assert answer.answer == "Heron [1]"
+    assert (answer.usage.calls, model.unspoken, answer.abstained) == (1, 0, False)
+    assert [(c.path, c.start_line, c.verified) for c in answer.citations] == [("docs/heron.md", 2, True)]
+
+
+def test_events_come_in_the_order_of_the_stages() -> None:
+    events = list(agent(ScriptedModel(["Heron [1]"])).stream(EASY))
+    names = [type(event).__name__ for event in events]
+    assert names == ["Recalled", "Planned", "Searched", "Reflected", "AnswerToken", "Answered", "Remembered"]
+
+
+def test_a_two_hop_question_takes_a_code_step_for_what_the_first_search_lacks() -> None:
+    model = ScriptedModel([STEP, "42 [2]"])
+    events = list(agent(model, max_steps=1).stream(TWO_HOP))
+    [step] = only(Stepped, events)
+    [answered] = only(Answered, events)
+    assert step.error is None
+    assert [p.path for p in step.passages] == ["src/reed.py"]
+    assert "KEEP = 42" in model.calls[1][-1]["content"]
+    assert (answered.answer.citations[0].path, answered.answer.citations[0].quote) == ("src/reed.py", "KEEP = 42  # d")
+
+
+def test_each_step_is_followed_by_what_is_known_and_what_is_lacking() -> None:
+    events = list(agent(ScriptedModel([STEP, "42 [2]"]), max_steps=1).stream(TWO_HOP))
+    first, after = only(Reflected, events)
+    assert "known: Heron" in first.line
+    assert "lacking: days" in first.line
+    assert "ReedStore" in first.line
+    assert events.index(after) == events.index(only(Stepped, events)[0]) + 1
+
+
+def test_a_repeated_query_is_answered_with_already_done() -> None:
+    model = ScriptedModel([f'```python\nsearch("{TWO_HOP}")\n```', "The sources do not say."])
+    made = agent(model, max_steps=1)
+    [step] = only(Stepped, list(made.stream(TWO_HOP)))
+    assert "already done; see [1]" in step.observation
+    assert step.passages == ()
+
+
+def test_the_cap_on_steps_still_gives_an_answer() -> None:
+    looks = [f'```python\nread("src/reed.py", {line}, {line})\n```' for line in (4, 5, 1)]
+    model = ScriptedModel([*looks[:2], "ReedStore [1]"])
+    events = list(agent(model, max_steps=2).stream(TWO_HOP))
+    assert len(only(Stepped, events)) == 2
+    assert only(Answered, events)[0].answer.abstained is False
+
+
+def test_a_reply_without_code_costs_a_step_and_gets_one_hint() -> None:
+    model = ScriptedModel(
+        ["I would search for it.", lambda m: STEP if "begins with" in m[-1]["content"] else "", "42 [2]"]
+    )
+    steps = only(Stepped, list(agent(model, max_steps=2).stream(TWO_HOP)))
+    assert "No code was found" in (steps[0].error or "")
+    assert steps[1].error is None
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("launch_rocket()", "launch_rocket"),
+        ("search(17)", "query"),
+        ("search()", "query"),
+        ("1/0", "ZeroDivisionError"),
+        ("read('no/such.md')", "no/such.md"),
+        ("grep('(')", "bad pattern"),
+        ("def broken(:", "SyntaxError"),
+    ],
+)
+def test_code_that_fails_is_an_outcome_the_model_is_told(code: str, told: str) -> None:
+    model = ScriptedModel([f"```python\n{code}\n```", "Heron keeps the letters [1]"])
+    [step] = only(Stepped, list(agent(model, max_steps=1).stream(TWO_HOP)))
+    assert told in f"{step.error} {step.observation}"
+
+
+def test_a_reply_with_two_blocks_runs_at_least_the_first() -> None:
+    model = ScriptedModel([f"{STEP}\nand then\n{STEP}", "42 [2]"])
+    [step] = only(Stepped, list(agent(model, max_steps=1).stream(TWO_HOP)))
+    assert [p.path for p in step.passages] == ["src/reed.py"]
+
+
+def test_a_huge_reply_is_cut_and_checked_like_any_other() -> None:
+    answer = agent(ScriptedModel(["Heron keeps them [1]. " * 100_000])).ask(EASY)
+    assert len(answer.answer) < 10_000
+    assert not answer.abstained
+
+
+class SlowModel:
+    """Writes a word every 50 ms, without end; `text` is what it writes."""
+
+    name = "slow"
+
+    def __init__(self, text: str = "Heron. ") -> None:
+        self.text = text
+        self.ended = threading.Event()
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        temperature: float = 0.0,
+        on_token: Callable[[str], None] | None = None,
+    ) -> Completion:
+        assert on_token is not None
+        try:
+            while True:
+                time.sleep(0.05)
+                on_token(self.text)
+        finally:
+            self.ended.set()
+
+
+def test_the_cap_on_seconds_ends_a_model_call_with_the_answer_so_far() -> None:
+    model = SlowModel("Heron [1]. ")
+    began = time.monotonic()
+    answer = Agent(FakeLibrary(HERON), chat=model, limits=Limits(max_seconds=0.4)).ask(EASY)
+    assert time.monotonic() - began < 2
+    assert (answer.stopped, answer.abstained) == ("seconds", False)
+    assert answer.answer.startswith("Heron [1].")
+    assert model.ended.wait(2)
+
+
+def test_a_call_that_was_cut_before_a_sentence_gives_the_best_sentence_of_the_sources() -> None:
+    answer = Agent(FakeLibrary(HERON), chat=SlowModel("well "), limits=Limits(max_seconds=0.3)).ask(EASY)
+    assert "letters of the harbour office" in answer.answer
+    assert answer.citations[0].verified
+
+
+def test_stop_from_another_thread_ends_the_run_with_what_it_has() -> None:
+    model = SlowModel("Heron [1]. ")
+    made = Agent(FakeLibrary(HERON), chat=model)
+    threading.Timer(0.3, made.stop).start()
+    answer = made.ask(EASY)
+    assert (answer.stopped, answer.abstained) == ("stop", False)
+    assert model.ended.wait(2)
+
+
+def test_stop_ends_a_code_step_that_never_would() -> None:
+    made = agent(ScriptedModel(["```python\nwhile True: pass\n```"]), max_steps=3)
+    threading.Timer(1.0, made.stop).start()
+    events = list(made.stream(TWO_HOP))
+    assert only(Answered, events)[0].answer.stopped == "stop"
+    assert len(only(Stepped, events)) <= 1
+
+
+def test_a_reader_that_leaves_ends_the_model_call_and_frees_the_agent() -> None:
+    model = SlowModel()
+    made = Agent(FakeLibrary(HERON), chat=model)
+    events = made.stream(EASY)
+    while not isinstance(next(events), Reflected):
+        pass
+    next(events)
+    events.close()
+    assert model.ended.wait(2)
+    assert isinstance(next(made.stream(EASY)), Recalled)
+
+
+def test_a_second_question_at_the_same_time_is_refused() -> None:
+    made = agent(ScriptedModel([]))
+    first = made.stream(EASY)
+    next(first)
+    with pytest.raises(UserError, match="another question"):
+        next(made.stream(EASY))
+    first.close()
+
+
+@pytest.mark.parametrize("question", ["", "  \n", "x" * 5000])
+def test_a_question_that_is_empty_or_endless_is_refused(question: str) -> None:
+    with pytest.raises(UserError, match="question"):
+        agent(None).ask(question)
+
+
+def test_an_answer_that_no_source_supports_is_an_abstention_that_tells_what_was_searched() -> None:
+    answer = agent(ScriptedModel(["The Pelican Society of Utrecht"]), max_steps=0).ask(EASY)
+    assert answer.abstained
+    assert answer.answer == f"The sources do not say. Searched for: {EASY}."
+    assert answer.citations == ()
+
+
+def test_a_question_about_what_is_not_there_is_an_abstention_without_a_model_call() -> None:
+    model = ScriptedModel([])
+    answer = agent(model, max_steps=0).ask("Quetzalcoatlus wingspan?")
+    assert (answer.abstained, answer.usage.calls) == (True, 0)
+
+
+def test_a_name_that_the_first_search_missed_gets_a_search_of_its_own() -> None:
+    files = {**HERON, "egret.md": "# Egret\nEgret guards the bridge.\n"}
+    events = list(agent(ScriptedModel(["Egret [2]"]), files).stream("Is the harbour office of Heron or Egret?"))
+    assert len(only(Searched, events)) == 2
+    assert {p.path for s in only(Searched, events) for p in s.passages} == {"docs/heron.md", "egret.md"}
+
+
+def test_a_conclusion_is_recalled_as_a_hint_and_never_stands_among_the_sources(tmp_path: Path) -> None:
+    memory, model = Memory(tmp_path / "memory.sqlite"), ScriptedModel(["Heron [1]", STEP, "42 [2]"])
+    library = FakeLibrary(HERON)
+    made = Agent(library, chat=model, memory=memory, executor=SandboxExecutor, limits=Limits(max_steps=1, breadth=1))
+    [remembered] = only(Remembered, list(made.stream("Which store of Heron preserves mail for days?")))
+    assert remembered.note is None  # it abstained: "Heron" is the question's own word, and lacks days and mail
+    memory.remember("For how many days does the store of Heron preserve mail?", "See the reeds.", (), {})
+    recalled = next(made.stream(TWO_HOP))
+    assert [n.conclusion for n in recalled.notes] == ["See the reeds."]  # type: ignore[union-attr]
+
+
+def test_no_model_answers_with_the_best_sentences_and_their_citations() -> None:
+    answer = agent(None).ask(EASY)
+    assert answer.answer == "Heron keeps the letters of the harbour office in `ReedStore` [1]."
+    assert (answer.usage.calls, answer.citations[0].verified) == (0, True)
+
+
+def test_a_run_is_one_tree_of_spans_although_calls_run_in_threads() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    get_tracer, trace.get_tracer = trace.get_tracer, provider.get_tracer  # type: ignore[assignment]
+    try:
+        answer = agent(ScriptedModel([STEP, "42 [2]"]), max_steps=1).ask(TWO_HOP)
+    finally:
+        trace.get_tracer = get_tracer
+    spans = {s.context.span_id: s for s in exporter.get_finished_spans()}
+    roots = [s for s in spans.values() if s.parent is None or s.parent.span_id not in spans]
+    assert [root.name for root in roots] == ["ask"]
+    assert {"search", "gather", "tool symbols", "answer", "verify"} <= {s.name for s in spans.values()}
+    assert answer.trace_id == trace.format_trace_id(roots[0].context.trace_id)
+
+
+def test_a_stream_may_be_read_from_another_thread_each_time() -> None:
+    events = agent(ScriptedModel([STEP, "42 [2]"]), max_steps=1).stream(TWO_HOP)
+    seen: list[Event] = []
+
+    def read(stream: Iterator[Event]) -> None:
+        if (event := next(stream, None)) is not None:
+            seen.append(event)
+
+    while not only(Remembered, seen):
+        thread = threading.Thread(target=read, args=(events,))
+        thread.start()
+        thread.join()
+    assert only(Answered, seen)[0].answer.citations
