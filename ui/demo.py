@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-CLONE = ("docs", "ingest", "retrieval", "agent", "ui", "evals", "README.md")
+CLONE = ("docs", "ingest", "retrieval", "agent", "evals")
 CLONE_QUESTION = (
     "Which file does the architecture page call the truth about what is indexed, and which function reports that the "
     "store holds less than it?"

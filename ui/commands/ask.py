@@ -59,7 +59,7 @@ def agent_for(library: Library, chosen: Mapping[str, Any]) -> Agent:
     settings = load_settings(library.workspace.folder, chosen).settings
     if is_remote(settings.model):
         click.echo(leaves_the_machine(settings.model), err=True)
-    return make_agent(library, settings, workspace=library.workspace)
+    return make_agent(library, settings, workspace=library.workspace, say=lambda line: click.echo(line, err=True))
 
 
 def planned(agent: Agent, question: str) -> Iterator[Event]:

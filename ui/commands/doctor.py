@@ -42,7 +42,7 @@ def doctor(workspace: Path | None) -> int:
             else click.style("missing", fg="red" if check.needed else "yellow")
         )
         step = f"  → {check.next_step}" if check.next_step and not check.good else ""
-        click.echo(f"{mark}  {check.name:<22} {visible(check.found)}{visible(step)}")
+        click.echo(f"{mark}  {check.name:<28} {visible(check.found)}{visible(step)}")
         bad += check.needed and not check.good
     return 2 if bad else 0
 

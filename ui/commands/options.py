@@ -59,11 +59,11 @@ def print_json(value: Any) -> None:
 @contextmanager
 def opened(workspace: Path | None) -> Iterator[Library]:
     """Give the library of the workspace that was chosen or is found from here, traced into it, and close it."""
+    from agent.build import open_library
     from agent.tracing import start_tracing
-    from retrieval.library import Library
     from retrieval.workspace import find
 
-    with Library(find(Path.cwd(), workspace)) as library:
+    with open_library(find(Path.cwd(), workspace)) as library:
         tracing = start_tracing(library.workspace.traces)
         try:
             yield library
