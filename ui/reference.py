@@ -26,7 +26,12 @@ def reference() -> str:
 
 
 def _helps(command: click.Command, path: str, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:
-    ctx = click.Context(command, info_name=path.rsplit(" ", 1)[-1], parent=parent, terminal_width=WIDTH)
+    ctx = click.Context(
+        command,
+        info_name=path.rsplit(" ", 1)[-1],
+        parent=parent,
+        **(command.context_settings | {"terminal_width": WIDTH}),
+    )
     yield path, command.get_help(ctx)
     if isinstance(command, click.Group):
         for name in command.list_commands(ctx):
