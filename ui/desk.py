@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from ingest.errors import WorkspaceMissing
 from ui.chat import Resolve
 from ui.commands.ask import agent_for
 from ui.commands.options import opened
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Workdesk:
-    """Opens the workspace at the first request that needs it, so that one made after the start is found too."""
+    """Opens the workspace when the desk is entered, or later, when it was made after that. Use as a context manager."""
 
     def __init__(self, workspace: Path | None, chosen: Mapping[str, Any]) -> None:
         """`chosen` are the agent's settings as the command line has them, None where nothing was said."""
@@ -45,6 +46,9 @@ class Workdesk:
         return f"{now.base.name}: {now.totals.documents:,} documents{stale}, {now.totals.chunks:,} passages"
 
     def __enter__(self) -> Self:
+        """Open the workspace, if there is one. Raises WorkspaceBusy and WorkspaceDamaged."""
+        with suppress(WorkspaceMissing):
+            self._opened()
         return self
 
     def __exit__(

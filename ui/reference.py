@@ -30,7 +30,8 @@ def _helps(command: click.Command, path: str, parent: click.Context | None = Non
         command,
         info_name=path.rsplit(" ", 1)[-1],
         parent=parent,
-        **(command.context_settings | {"terminal_width": WIDTH}),
+        terminal_width=WIDTH,
+        **command.context_settings,
     )
     yield path, command.get_help(ctx)
     if isinstance(command, click.Group):

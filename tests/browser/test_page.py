@@ -1,4 +1,4 @@
-"""The real page in headless Chromium: a question asked, steps seen, a citation opened, and nothing fetched elsewhere."""
+"""The real page in headless Chromium: a question asked, steps seen, a citation opened, nothing fetched elsewhere."""
 
 from __future__ import annotations
 
