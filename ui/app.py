@@ -142,7 +142,7 @@ def blocks(page: Page) -> gr.Blocks:
         settings: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         gr.on(
             [question.submit, asked.click], ask, question, [steps, answer, sources],
-            concurrency_limit=2, concurrency_id="ask", trigger_mode="once", **settings,
+            concurrency_limit=2, concurrency_id="ask", trigger_mode="always_last", **settings,
         )  # fmt: skip
         stopped.click(stop, None, None, queue=False, **settings)
         built.load(page.about, None, about, **settings)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,7 @@ from tests.ui import station
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [
-    pytest.mark.browser,
-    # Gradio's and Starlette's own, raised while the page is built and served.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUESTION = "Readings older than how many days are deleted every night?"
 QUIET = ["--headless", "--no-sandbox", "--disable-background-networking", "--disable-component-update"]
@@ -55,31 +49,18 @@ def canary() -> Iterator[Canary]:
 
 
 @pytest.fixture
-def address(tmp_path: Path, canary: Canary, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def address(tmp_path: Path, canary: Canary) -> Iterator[str]:
     """The page over a small workspace, its guide holding a picture on the canary."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine")
-    import uvicorn
-
-    from retrieval.indexing import index
-    from ui.app import Page, application
-    from ui.desk import Workdesk
-
-    station.without_weights(monkeypatch)
     folder = station.write(tmp_path / "station", canary.server_port)
-    index([folder])
-    with Workdesk(folder / ".hoplite", {"model": "none"}) as desk, closing(socket.socket()) as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-        config = uvicorn.Config(
-            application(Page(desk), port), log_level="warning", ws="none", timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{port}/"
-        server.should_exit = True
-        thread.join(timeout=20)
+    # A process of its own, as in use: Gradio leaves loops and sockets to the end of its process.
+    command = [sys.executable, "-m", "tests.browser.served", str(folder)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=-1, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.terminate()
+        server.communicate(timeout=20)
 
 
 @pytest.fixture
