@@ -15,7 +15,7 @@ from itertools import accumulate
 from agent.terms import content, numbers, stem
 from agent.types import Citation
 from agent.units import Unit, sentences, squeeze
-from ingest.names import identifiers, phrases, words
+from ingest.names import SHORTEST_NAME, fold, identifiers, phrases, words
 from ingest.types import Document
 
 UNSUPPORTED = "[no source]"
@@ -117,27 +117,33 @@ def _supporting(question: str, claim: str, quotable: Sequence[Unit], others: Seq
     if not chosen or not exact or share < SUPPORT:
         return ()
     bridge = _bridge(question, chosen, others)
-    related = bool(bridge) or not need.about or bool(need.about & _about(chosen))
+    # A bare "3" stands in many sentences: the one that holds it must say more of the question than a single word.
+    least = max(1, len(need.about) // 4) if all(term.isdigit() for term in need.said) else 1
+    related = bool(bridge) or len(need.about & _about(chosen)) >= min(least, len(need.about))
     return (*chosen, *bridge) if related else ()
 
 
 def _bridge(question: str, quotes: Sequence[Unit], quotable: Sequence[Unit]) -> tuple[Unit, ...]:
     """Return the unit that leads from the question to the quotes: the hop before the last one, where there is one.
 
-    It is in another passage, holds what the question says and the quotes do not, and shares a name with them: "42" is
-    quoted from the code, and the page that names this code is quoted with it.
+    It is in another passage and holds what the question says and the quotes do not. One of the two mentions a name that
+    the other's passage defines, or both say the same phrase. So "42" is quoted from the code, and with it the page that
+    names this code.
     """
-    asked = set(content(question))
-    missing = asked - _about(quotes)
-    named = _names(quotes) - asked
+    missing = set(content(question)) - _about(quotes)
     starts = {stem(w) for name in (*phrases(question), *identifiers(question)) for w in words(name)} & missing
+    mentioned, defined = _mentioned(quotes), _defined(quotes)
+    said = fold(" ".join(u.text for u in quotes)).lower()
 
     def gain(unit: Unit) -> int:
+        here = _mentioned([unit])
+        linked = mentioned & _defined([unit]) or defined & here or any(" " in name and name in said for name in here)
         gained = missing & _about([unit])
-        return len(gained) if gained & starts or len(gained) >= max(1, len(missing) // 2) else 0
+        leads = bool(gained & starts) or len(gained) >= max(1, len(missing) // 2)
+        return len(gained) if linked and leads else 0
 
-    rest = [u for u in quotable if all(u.passage.label != q.passage.label for q in quotes) and named & _names([u])]
-    best = max(rest, key=lambda u: (gain(u), -len(u.text)), default=None)
+    elsewhere = [u for u in quotable if all(u.passage.label != q.passage.label for q in quotes)]
+    best = max(elsewhere, key=lambda u: (gain(u), -len(u.text)), default=None)
     return (best,) if best and gain(best) else ()
 
 
@@ -145,10 +151,16 @@ def _about(quotes: Sequence[Unit]) -> set[str]:
     return {term for u in quotes for term in (*content(u.text), *content(u.passage.header))}
 
 
-def _names(quotes: Sequence[Unit]) -> set[str]:
-    """The names that the quotes mention or their passages define, as prose names."""
-    spelled = [name for u in quotes for name in (*phrases(u.text), *identifiers(u.text), *u.passage.names)]
-    return {folded for name in spelled if len(folded := " ".join(words(name))) > 3}
+def _mentioned(quotes: Sequence[Unit]) -> set[str]:
+    return _folded(name for u in quotes for name in (*phrases(u.text), *identifiers(u.text)))
+
+
+def _defined(quotes: Sequence[Unit]) -> set[str]:
+    return _folded(name for u in quotes for name in u.passage.names)
+
+
+def _folded(spelled: Iterable[str]) -> set[str]:
+    return {name for spelling in spelled if len(name := " ".join(words(spelling))) >= SHORTEST_NAME}
 
 
 def _worth(unit: Unit, need: _Need, held: set[str]) -> tuple[float, int]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from agent.units import sentences, squeeze
 from retrieval.types import Passage
 
+_LEADS = 2  # passages of later rounds that an answer is written from
+
 
 @dataclass(frozen=True, slots=True)
 class Added:
@@ -60,16 +62,18 @@ class Ledger:
         return added
 
     def best(self, limit: int) -> list[Passage]:
-        """Return the passages to answer from: the best of each round in turn, so that what a later step went looking
-        for stands beside what the first search found. In the order of their labels."""
-        chosen: dict[str, None] = {}
-        depth = max(map(len, self._rounds), default=0)
-        for rank in range(depth):
-            for labels in self._rounds:
-                if rank < len(labels):
-                    chosen.setdefault(labels[rank])
-        labels = sorted(list(chosen)[:limit], key=int)
-        return [self._passages[label] for label in labels]
+        """Return the passages to answer from, by label: the first `limit` of the first search, and the best new one
+        of each of the last two rounds that found any, which went after what the first search lacked."""
+        if not self._rounds:
+            return []
+        first, *later = self._rounds
+        seen = set(first)
+        leads = []
+        for labels in later:
+            leads += [label for label in labels if label not in seen][:1]
+            seen.update(labels)
+        chosen = {*first[:limit], *leads[-_LEADS:]}
+        return [self._passages[label] for label in sorted(chosen, key=int)]
 
 
 def _inside(inner: Passage, outer: Passage) -> bool:

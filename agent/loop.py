@@ -189,7 +189,11 @@ class Agent:
         with run.stage("remember"):
             verified = tuple(c for c in answer.citations if c.verified)
             digests = {c.path: digest for c in verified if (digest := _digest(run, c.path))}
-            return Remembered(self._memory.remember(run.question, without_labels(answer.answer), verified, digests))
+            try:
+                note = self._memory.remember(run.question, without_labels(answer.answer), verified, digests)
+            except UserError as error:  # the answer is given already; it does not fall with its note
+                return Remembered(None, str(error))
+        return Remembered(note)
 
     def _end(self, run: Run) -> None:
         run.end()

@@ -44,14 +44,17 @@ class Memory:
             self._clock(),
             True,
         )
-        with closing(self._open()) as db, db:
-            db.execute("DELETE FROM notes WHERE question = ?", (question,))
-            cursor = db.execute(
-                "INSERT INTO notes (question, conclusion, citations, digests, created, untrusted)"
-                " VALUES (?, ?, ?, ?, ?, ?) RETURNING *",
-                record,
-            )
-            return _note(cursor.fetchone())
+        try:
+            with closing(self._open()) as db, db:
+                db.execute("DELETE FROM notes WHERE question = ?", (question,))
+                cursor = db.execute(
+                    "INSERT INTO notes (question, conclusion, citations, digests, created, untrusted)"
+                    " VALUES (?, ?, ?, ?, ?, ?) RETURNING *",
+                    record,
+                )
+                return _note(cursor.fetchone())
+        except sqlite3.Error as error:
+            raise UserError(f"The memory {self._path} cannot be written ({error}). Check the disk.") from error
 
     def recall(self, question: str, limit: int = 2) -> tuple[Note, ...]:
         """Return the notes whose questions share most words with this one, best first, newer first among equals."""

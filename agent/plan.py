@@ -45,6 +45,8 @@ class Plan:
 def make_plan(question: str) -> Plan:
     """Return the plan for a question: simple, a comparison of two or more named things, or a chain of names."""
     names = question_names(question)
+    if _COMPARES.search(question):  # "A and B" reads like one name, as "War and Peace" is
+        names = tuple(part for name in names for part in name.split(" and "))
     if len(names) > 1 and _COMPARES.search(question) and _JOINS.search(question):
         return Plan("comparison", names, names)
     asked = _what_is_asked(question, names)

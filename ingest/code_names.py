@@ -96,7 +96,7 @@ class _Sheet:
                 owner = self._owner(mark.first_byte) if mark.kind != "constant" else ()
                 self.passed.append((mark.first_byte, mark.last_byte))
                 if not owner and mark.kind != "constant":
-                    continue  # of an unnamed type
+                    continue  # of an unnamed type, or of one inside a function
                 bare = mark.kind != "attribute" or mark.text.isupper()
                 self._define(piece, ".".join((*owner, mark.text)), bare=bare)
                 if mark.kind == "constant" and self.module:
@@ -198,12 +198,12 @@ class _Sheet:
         return self.locals.setdefault(self.pieces[piece].trail, set())
 
     def _owner(self, byte: int) -> tuple[str, ...]:
-        """The trail of the innermost container around a byte."""
+        """The trail of the innermost container around a byte; empty inside a function."""
         trail: tuple[str, ...] = ()
         level: Sequence[Definition] = self.tree.definitions
         while around := next((d for d in level if d.first_byte <= byte < d.last_byte), None):
             if not around.is_container:
-                break
+                return ()
             trail = (*trail, *around.name)
             level = around.children
         return trail

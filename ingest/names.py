@@ -15,7 +15,7 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
 LONGEST_NAME = 8
 """Words in the longest prose name that is looked for. Of 4,178 Wikipedia titles in three multi-hop question sets,
@@ -45,6 +45,7 @@ _TEXT_ROLES = frozenset(
     {"doc", "rfc", "pep", "ticket", "kbd", "guilabel", "menuselection", "abbr", "sub", "sup", "math"}
 )
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_LITERALS = frozenset({"True", "False", "None", "true", "false", "null", "nil", "self", "cls", "this"})
 # No part of a word with hyphens: "--dry-run" and "django-admin" name neither "run" nor "admin".
 _DOTTED = re.compile(r"(?<!\w)(?<!\w-)(?<!--)[^\W\d]\w*+(?:\.[^\W\d]\w*+)*+(?!-\w)")
 # What an identifier looks like outside a code span: a call, an underscore inside, a dot inside, or a hump.
@@ -125,7 +126,7 @@ def identifiers(text: str) -> list[str]:
         written = match.group()
         found.update(dict.fromkeys(file_names(written) if is_file(written) else with_tails(written)))
     found.update(dict.fromkeys(_OPTION.findall(text)))
-    return [name for name in found if len(name) > 2]
+    return [name for name in found if len(name) > 2 and name not in _LITERALS]
 
 
 def with_tails(dotted: str) -> list[str]:
@@ -161,30 +162,38 @@ def file_names(path: str) -> list[str]:
     parent = posixpath.basename(folder)
     found = [name] if "." in name else []
     if parent and parent not in (".", ".."):
-        found.append(f"{parent}/{name.partition('.')[0] or name}")
+        found.append(f"{parent}/{_FILE_LIKE.sub('', name) or name}")
     return found
 
 
-def candidates(text_words: Sequence[str], longest: int = LONGEST_NAME) -> set[str]:
-    """Return every run of up to `longest` words that could be a prose name: all that `mentioned` can return."""
-    return {
-        name
-        for i in range(len(text_words))
-        for n in range(1, min(longest, len(text_words) - i) + 1)
-        if len(name := " ".join(text_words[i : i + n])) >= SHORTEST_NAME
-    }
+def candidates(text: str) -> set[str]:
+    """Return every run of words that could be a prose name: all that `mentioned` can return."""
+    return {name for runs in _runs(text) for name in runs}
 
 
-def mentioned(text_words: Sequence[str], defined: Collection[str], longest: int = LONGEST_NAME) -> list[str]:
-    """Return the defined prose names that a text mentions: at each word the longest one, in order of appearance."""
+def mentioned(text: str, defined: Collection[str]) -> list[str]:
+    """Return the defined prose names that a text mentions: at each word the longest one, in order of appearance.
+
+    A single word is a name only where it is written as one, with a capital, or in a script without them: "variable" in
+    a sentence is a word, whatever function has that name.
+    """
     found: dict[str, None] = {}
-    for i in range(len(text_words)):
-        for n in range(min(longest, len(text_words) - i), 0, -1):
-            name = " ".join(text_words[i : i + n])
+    for runs in _runs(text):
+        for name in runs:
             if name in defined:
                 found[name] = None
                 break
     return list(found)
+
+
+def _runs(text: str) -> Iterator[list[str]]:
+    """Yield, for each word of a text, the runs of words from there that could be names, the longest first."""
+    written = _WORD.findall(fold(text).replace("_", " "))
+    folded = [word.lower() for word in written]
+    for i, word in enumerate(written):
+        shortest = 2 if word.islower() else 1
+        runs = (" ".join(folded[i : i + n]) for n in range(min(LONGEST_NAME, len(folded) - i), shortest - 1, -1))
+        yield [run for run in runs if len(run) >= SHORTEST_NAME]
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:

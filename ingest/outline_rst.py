@@ -77,7 +77,7 @@ def _underlines(rule: str, title: str) -> bool:
 
 def _plain(title: str) -> str:
     """A title with its roles turned into code spans: ":class:`~a.B` objects" into "`a.B` objects"."""
-    return _ROLE_TITLE.sub(lambda m: m.group(1) or f"`{m.group(2)}`", title).strip()
+    return _ROLE_TITLE.sub(lambda m: m.group(1) or f"`{m.group(2)}`", title).replace("\\", "").strip()
 
 
 class _Outline:

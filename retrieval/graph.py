@@ -37,9 +37,8 @@ class NameGraph:
         A rarer name is worth more, and so is a name of rarer words: a page headed "Settings" is hardly what a question
         about settings asks for, one headed "Hello Love" is.
         """
-        query_words = names.words(query)
-        defined = self._store.defined(names.candidates(query_words) | set(names.identifiers(query)))
-        prose = names.mentioned(query_words, defined)
+        defined = self._store.defined(names.candidates(query) | set(names.identifiers(query)))
+        prose = names.mentioned(query, defined)
         code = [name for name in names.identifiers(query) if name in defined]
         definers = self._store.definers([*prose, *code], common=self._settings.common)
         self._weigh(definers)
@@ -73,13 +72,13 @@ class NameGraph:
     def _look_up(self, origins: Sequence[int]) -> None:
         self._chunks.update(self._store.chunks([o for o in origins if o not in self._chunks]))
         present = [self._chunks[o] for o in origins if o in self._chunks]
-        words = {c.id: names.words(c.text) if c.kind == "prose" else [] for c in present}
+        prose = {c.id: c.text if c.kind == "prose" else "" for c in present}
         possible: set[str] = set()
         for chunk in present:
-            possible |= names.candidates(words[chunk.id]) | set(chunk.mentions)
+            possible |= names.candidates(prose[chunk.id]) | set(chunk.mentions)
         defined = self._store.defined(possible)
         forward = {
-            c.id: names.unique([*names.mentioned(words[c.id], defined), *(m for m in c.mentions if m in defined)])
+            c.id: names.unique([*names.mentioned(prose[c.id], defined), *(m for m in c.mentions if m in defined)])
             for c in present
         }
         shared = {c.id: [n for n in (*c.defines, *c.mentions) if not self._in_question(n)] for c in present}

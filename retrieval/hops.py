@@ -3,7 +3,7 @@
 One round looks at the best chunks so far (the frontier). From each, every edge carries a share of its score to the
 chunk at the other end: more for a rarer name, more where the pair of both reads like the question, and more where the
 target has the words of the question that the origin left open. A chunk keeps its own first-stage score plus the best
-that one edge brought it; the next round starts from there.
+that one edge brought it, but never more than that edge's origin has; the next round starts from there.
 
 The same walk serves twice: over the whole corpus with static vectors, which finds the candidates, then over the
 candidates alone with a transformer's vectors, which orders them. Walking again, rather than sorting by likeness to the
@@ -97,6 +97,7 @@ def follow(
         if wanted:
             known.update(vectors(sorted(wanted)))
         gained: dict[int, float] = {}
+        bound: dict[int, float] = {}
         carried = {}
         for origin in frontier:
             leaving = [edge for edge in edges.get(origin, ()) if edge.target in known]
@@ -111,9 +112,12 @@ def follow(
                 if gain > gained.get(edge.target, 0.0):
                     gained[edge.target] = gain
                     carried[edge.target] = edge.name
+                    bound[edge.target] = current[origin]
         current = dict(base)
         for chunk, gain in gained.items():
-            current[chunk] = base.get(chunk, 0.0) + gain
+            own = base.get(chunk, 0.0)
+            # The second half of an answer stands beside the first: on its origin's account it passes nobody's origin.
+            current[chunk] = max(own, min(own + gain, bound[chunk]))
     via = {chunk: name for chunk, name in carried.items() if current[chunk] > 2 * base.get(chunk, 0.0)}
     return current, via
 

@@ -124,3 +124,11 @@ def test_no_draft_cites_what_was_not_shown(draft: str) -> None:
     assert all(c.quote in FILES[c.path] for c in citations if c.verified)
     assert check([Claim("x", ())], lambda _: None).text == "x [no source]"
     assert text is not None
+
+
+def test_a_bare_number_needs_a_sentence_that_is_about_the_question() -> None:
+    question = "How many bells did the lighthouse keeper Ada Quill ring on the northern shore of the lake?"
+    aside = passage("1", "The keeper had 3 cats.", "cats.md")
+    assert support(question, "3 [1]", quotable(aside))[0].quotes == ()
+    told = passage("1", "The lighthouse keeper rang 3 bells on the shore.", "bells.md")
+    assert support(question, "3 [1]", quotable(told))[0].quotes

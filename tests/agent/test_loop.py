@@ -237,15 +237,42 @@ def test_a_name_that_the_first_search_missed_gets_a_search_of_its_own() -> None:
     assert {p.path for s in only(Searched, events) for p in s.passages} == {"docs/heron.md", "egret.md"}
 
 
-def test_a_conclusion_is_recalled_as_a_hint_and_never_stands_among_the_sources(tmp_path: Path) -> None:
-    memory, model = Memory(tmp_path / "memory.sqlite"), ScriptedModel(["Heron [1]", STEP, "42 [2]"])
-    library = FakeLibrary(HERON)
-    made = Agent(library, chat=model, memory=memory, executor=SandboxExecutor, limits=Limits(max_steps=1, breadth=1))
-    [remembered] = only(Remembered, list(made.stream("Which store of Heron preserves mail for days?")))
-    assert remembered.note is None  # it abstained: "Heron" is the question's own word, and lacks days and mail
-    memory.remember("For how many days does the store of Heron preserve mail?", "See the reeds.", (), {})
-    recalled = next(made.stream(TWO_HOP))
-    assert [n.conclusion for n in recalled.notes] == ["See the reeds."]  # type: ignore[union-attr]
+def test_a_note_is_a_hint_to_the_steps_and_never_a_source_of_the_answer(tmp_path: Path) -> None:
+    memory, model = Memory(tmp_path / "memory.sqlite"), ScriptedModel([STEP, "42 [2]"])
+    memory.remember(TWO_HOP.replace("many", "how many"), "See the\u200b reeds.", (), {})
+    limits = Limits(max_steps=1, breadth=1)
+    events = list(
+        Agent(FakeLibrary(HERON), chat=model, memory=memory, executor=SandboxExecutor, limits=limits).stream(TWO_HOP)
+    )
+    assert [n.conclusion for n in only(Recalled, events)[0].notes] == ["See the\u200b reeds."]
+    assert "a hint where to look" in model.calls[0][-1]["content"]
+    assert "See the<U+200B> reeds." in model.calls[0][-1]["content"]
+    assert "reeds." not in str(model.calls[1])
+
+
+def test_an_answer_leaves_a_note_and_an_abstention_none(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "memory.sqlite")
+    made = Agent(FakeLibrary(HERON), chat=ScriptedModel(["Heron [1]", "The sources do not say."]), memory=memory)
+    [noted], [none] = (only(Remembered, list(made.stream(EASY))) for _ in range(2))
+    assert (noted.note.conclusion, noted.note.citations[0].path) == ("Heron", "docs/heron.md")
+    assert list(noted.note.digests) == ["docs/heron.md"]
+    assert (none.note, none.reason) == (None, "nothing was concluded")
+
+
+def test_a_note_whose_files_changed_is_recalled_as_stale(tmp_path: Path) -> None:
+    memory, library = Memory(tmp_path / "memory.sqlite"), FakeLibrary(HERON)
+    made = Agent(library, chat=ScriptedModel(["Heron [1]"] * 2), memory=memory)
+    made.ask(EASY)
+    library.files["docs/heron.md"] += "More.\n"
+    [recalled] = only(Recalled, list(made.stream(EASY)))
+    assert recalled.stale == {recalled.notes[0].id}
+
+
+def test_a_memory_that_cannot_be_written_does_not_take_the_answer_with_it(tmp_path: Path) -> None:
+    made = Agent(FakeLibrary(HERON), chat=None, memory=Memory(tmp_path / "gone" / "memory.sqlite"))
+    events = list(made.stream(EASY))
+    assert not only(Answered, events)[0].answer.abstained
+    assert "memory" in only(Remembered, events)[0].reason
 
 
 def test_no_model_answers_with_the_best_sentences_and_their_citations() -> None:

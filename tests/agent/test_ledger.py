@@ -1,0 +1,33 @@
+"""The ledger: one label a passage, nothing shown twice, and the best of each round."""
+
+from __future__ import annotations
+
+from fake_library import passage
+
+from agent.ledger import Ledger
+
+
+def test_labels_count_on_whatever_labels_came_in() -> None:
+    ledger = Ledger()
+    added = ledger.add([passage("9", "One.", "a.md"), passage("9", "Two.", "b.md")])
+    assert [a.label for a in added] == ["1", "2"]
+    assert [p.label for p in ledger] == ["1", "2"]
+
+
+def test_a_passage_inside_another_adds_only_what_its_excerpt_has_new() -> None:
+    ledger = Ledger()
+    ledger.add([passage("", "One here. Two there.\nThree.", excerpt="One here. …")])
+    [added] = ledger.add([passage("", "One here. Two there.", excerpt="One here. Two there.")])
+    assert (added.label, added.fresh) == ("1", "Two there.")
+    assert ledger.get("1").excerpt == "One here. …\nTwo there."  # type: ignore[union-attr]
+
+
+def test_the_answer_is_written_from_the_first_search_and_the_best_of_later_rounds() -> None:
+    ledger = Ledger()
+    for names in ("abcde", "fg", "a", "hi"):
+        ledger.add([passage("", name, f"{name}.md") for name in names])
+    assert [p.text for p in ledger.best(3)] == ["a", "b", "c", "f", "h"]
+
+
+def test_an_empty_ledger_has_nothing_best() -> None:
+    assert Ledger().best(3) == []

@@ -1,0 +1,47 @@
+"""Reflection: what the evidence covers, what it lacks, and which new names it brings."""
+
+from __future__ import annotations
+
+from fake_library import passage
+
+from agent.plan import make_plan
+from agent.reflect import Reflection, reflect
+
+QUESTION = "For how many days does the store of Heron keep letters?"
+
+
+def seen(question: str, *texts: str) -> Reflection:
+    return reflect(question, make_plan(question), [passage(str(i), t, f"{i}.x") for i, t in enumerate(texts, 1)])
+
+
+def test_evidence_that_covers_names_and_words_is_enough() -> None:
+    reflection = seen(QUESTION, "Heron stores letters; they are kept for 42 days.")
+    assert reflection.enough
+    assert reflection.line.startswith("known: Heron, days, store, letters")
+
+
+def test_a_name_that_no_passage_holds_is_lacking_however_many_words_are_covered() -> None:
+    reflection = seen(QUESTION, "Egret stores letters; it keeps them for 42 days.")
+    assert reflection.lacking_names == ("Heron",)
+    assert not reflection.enough
+
+
+def test_a_name_must_stand_in_one_passage() -> None:
+    reflection = seen("Who is Ada Quill?", "Ada Lovelace wrote.", "A quill is a feather.")
+    assert reflection.lacking_names == ("Ada Quill",)
+
+
+def test_names_that_the_evidence_brings_up_are_told_once_and_without_the_questions_own() -> None:
+    reflection = seen(QUESTION, "Heron puts them into `ReedStore`. The ReedStore is old.")
+    assert "ReedStore" in reflection.new_names
+    assert not any("heron" in name.lower() for name in reflection.new_names)
+
+
+def test_no_evidence_lacks_everything() -> None:
+    reflection = seen(QUESTION)
+    assert (reflection.coverage, reflection.enough) == (0.0, False)
+    assert reflection.line == "known: nothing; lacking: Heron, days, store, keep, letters"
+
+
+def test_a_question_without_content_lacks_nothing() -> None:
+    assert seen("What is it?").enough
