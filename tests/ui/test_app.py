@@ -1,0 +1,115 @@
+"""The page's handlers, with a scripted agent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.types import Answer, Answered, Event, Planned
+from ingest.errors import ModelUnavailable, WorkspaceBusy
+from ui import chat
+from ui.desk import Workdesk
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Gradio's, when it is imported
+
+
+class Waits:
+    """An agent that plans, waits until it is stopped, and answers."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+
+    def stream(self, question: str) -> Iterator[Event]:
+        yield Planned(f"plan for {question}")
+        assert self.stopped.wait(5)
+        yield Answered(Answer(question, "so far", False, stopped="stop"))
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+class Desk:
+    """A desk with one agent for each question, kept in `agents`."""
+
+    def __init__(self) -> None:
+        self.agents: list[Waits] = []
+
+    @property
+    def resolve(self) -> chat.Resolve:
+        return lambda path: None
+
+    def agent(self) -> Waits:
+        self.agents.append(Waits())
+        return self.agents[-1]
+
+    def about(self) -> str:
+        raise ModelUnavailable("fetch <them>")
+
+
+def test_stop_ends_the_run_of_its_own_session_alone() -> None:
+    from ui.app import Page
+
+    desk = Desk()
+    page = Page(desk)
+    mine, other = page.ask("mine", "a"), page.ask("other", "b")
+    for run in (mine, other):
+        assert "plan for" in [next(run), next(run)][1][0]
+    page.stop("a")
+    assert "Stopped early (stop)" in list(mine)[-1][1]
+    assert [agent.stopped.is_set() for agent in desk.agents] == [True, False]
+    other.close()
+
+
+def test_what_the_user_can_fix_is_said_on_the_page() -> None:
+    from ui.app import Page
+
+    class Without(Desk):
+        def agent(self) -> Waits:
+            raise ModelUnavailable("run `hoplite models pull`")
+
+    page = Page(Without())
+    assert "hoplite models pull" in list(page.ask("q", "a"))[-1][1]
+    assert page.about() == "<p><b>fetch &lt;them&gt;</b></p>"
+
+
+def test_an_empty_question_asks_nobody() -> None:
+    from ui.app import Page
+
+    desk = Desk()
+    assert "Type a question" in list(Page(desk).ask("  ", "a"))[-1][1]
+    assert desk.agents == []
+
+
+def test_a_desk_without_a_workspace_says_what_to_do_and_finds_one_made_later(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retrieval.indexing import index
+    from ui.app import Page
+
+    monkeypatch.chdir(folder)
+    with Workdesk(None, {"model": "none"}) as desk:
+        assert "hoplite index" in Page(desk).about()
+        index([folder])
+        assert "3 documents" in Page(desk).about()
+
+
+HOLD = """
+import sys; from pathlib import Path
+from retrieval.workspace import Lock, find
+with Lock(find(Path(sys.argv[1]))): print("held", flush=True); sys.stdin.read()
+"""
+
+
+def test_a_desk_over_a_workspace_in_use_says_by_whom(indexed: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(indexed)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, cwd=Path(__file__).parents[2]) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(WorkspaceBusy, match=f"process {holder.pid}"), Workdesk(indexed / ".hoplite", {}):
+            pass
+        holder.communicate()

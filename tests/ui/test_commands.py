@@ -1,0 +1,177 @@
+"""The commands over a real small workspace, without weights."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from retrieval.workspace import Lock, find
+from tests.ui.conftest import Hoplite
+
+
+def one_line(text: str) -> bool:
+    return text.count("\n") == 1 and "Traceback" not in text
+
+
+def test_indexing_again_touches_only_what_changed(hoplite: Hoplite, indexed: Path) -> None:
+    (indexed / "guide.md").write_text("# Anew\n\nOther words.\n")
+    report = json.loads(hoplite("index", indexed, "--json").stdout)
+    assert (report["documents"], report["written"], report["unchanged"]) == (3, 1, 2)
+
+
+def test_what_is_removed_is_not_found_any_more(hoplite: Hoplite, indexed: Path) -> None:
+    result = hoplite("index", "--remove", indexed / "guide.md", "--workspace", indexed / ".hoplite", "--json")
+    assert json.loads(result.stdout) == {"forgotten": 1}
+    hits = json.loads(hoplite("--workspace", indexed / ".hoplite", "search", "readings", "--json").stdout)["hits"]
+    assert "guide.md" not in {hit["path"] for hit in hits}
+
+
+def test_a_file_that_fails_is_named_and_the_exit_code_is_4(hoplite: Hoplite, folder: Path) -> None:
+    (folder / "broken.ipynb").write_text("{")
+    result = hoplite("index", folder)
+    assert result.exit_code == 4
+    assert "failed: broken.ipynb" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_nothing_to_index_is_one_line(hoplite: Hoplite, tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    result = hoplite("index", tmp_path / name)
+    assert result.exit_code == 2
+    assert one_line(result.stderr)
+
+
+def test_searching_without_an_index_says_how_to_make_one(
+    hoplite: Hoplite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = hoplite("search", "x")
+    assert result.exit_code == 2
+    assert "hoplite index" in result.stderr
+
+
+def test_search_prints_the_contracts_object(hoplite: Hoplite, indexed: Path) -> None:
+    result = hoplite("search", "How long are readings kept?", "-k", "3", "--json", "--workspace", indexed / ".hoplite")
+    found = json.loads(result.stdout)
+    assert set(found) == {"query", "hits", "timings"}
+    assert set(found["hits"][0]) == {"path", "start_line", "end_line", "title", "score", "via", "text"}
+    assert len(found["hits"]) == 3
+
+
+def test_search_shows_places_and_excerpts(hoplite: Hoplite, indexed: Path) -> None:
+    shown = hoplite("search", "HERON_RETENTION", "--kind", "code", "--workspace", indexed / ".hoplite").stdout
+    assert "src/settings.py:1-3" in shown
+    assert "│ HERON_RETENTION = 45" in shown
+    assert "guide.md" not in shown
+
+
+def test_symbols_shows_definition_and_mentions(hoplite: Hoplite, indexed: Path) -> None:
+    shown = json.loads(hoplite("symbols", "HERON_RETENTION", "--json", "--workspace", indexed / ".hoplite").stdout)
+    assert [place["path"] for place in shown["defined"]] == ["src/settings.py"]
+    assert {place["path"] for place in shown["mentioned"]} == {"guide.md", "src/store.py"}
+
+
+def test_an_unknown_name_is_said_to_be_unknown(hoplite: Hoplite, indexed: Path) -> None:
+    result = hoplite("symbols", "heronRetention", "--workspace", indexed / ".hoplite")
+    assert result.exit_code == 2
+    assert one_line(result.stderr)
+
+
+def test_status_counts_and_names_what_is_stale(hoplite: Hoplite, indexed: Path) -> None:
+    (indexed / "guide.md").write_text("changed")
+    shown = json.loads(hoplite("status", "--json", "--workspace", indexed / ".hoplite").stdout)
+    assert (shown["documents"], shown["stale"]) == (3, ["guide.md"])
+    assert shown["languages"] == {"python": 2, "markdown": 1}
+
+
+def test_ask_without_a_model_prints_the_contracts_object(hoplite: Hoplite, indexed: Path) -> None:
+    question = "Readings older than how many days are deleted every night?"
+    result = hoplite("ask", question, "--model", "none", "--json", "--workspace", indexed / ".hoplite")
+    given = json.loads(result.stdout)
+    contract = {"question", "answer", "abstained", "citations", "steps", "usage", "timings", "trace_id"}
+    assert contract <= set(given)
+    assert given["citations"][0]["verified"]
+    assert result.stderr == ""
+
+
+def test_ask_shows_steps_apart_from_the_answer(hoplite: Hoplite, indexed: Path) -> None:
+    question = "Readings older than how many days are deleted every night?"
+    result = hoplite("ask", question, "--model", "none", "--workspace", indexed / ".hoplite")
+    assert "plan" in result.stderr
+    assert "search" in result.stderr
+    assert "hoplite trace show" in result.stderr
+    assert "✓ verified" in result.stdout
+
+
+def test_a_trace_can_be_listed_and_shown(hoplite: Hoplite, indexed: Path) -> None:
+    workspace = ("--workspace", indexed / ".hoplite")
+    hoplite("ask", "How long are readings kept?", "--model", "none", *workspace)
+    newest = json.loads(hoplite("trace", "list", "--json", *workspace).stdout)["traces"][0]
+    assert newest["question"] == "How long are readings kept?"
+    assert "search.bm25" in hoplite("trace", "show", newest["id"][:8], *workspace).stdout
+
+
+def test_what_was_noted_can_be_shown_and_forgotten(hoplite: Hoplite, indexed: Path) -> None:
+    workspace = ("--workspace", indexed / ".hoplite")
+    hoplite("ask", "Readings older than how many days are deleted every night?", "--model", "none", *workspace)
+    note = json.loads(hoplite("memory", "list", "--json", *workspace).stdout)["notes"][0]
+    assert "guide.md" in hoplite("memory", "show", note["id"], *workspace).stdout
+    assert hoplite("memory", "forget", note["id"], *workspace).exit_code == 0
+    assert hoplite("memory", "show", note["id"], *workspace).exit_code == 2
+
+
+def test_an_unknown_setting_is_named(hoplite: Hoplite, indexed: Path) -> None:
+    (indexed / ".hoplite" / "config.toml").write_text("modle = 'none'\n")
+    result = hoplite("ask", "x", "--workspace", indexed / ".hoplite")
+    assert result.exit_code == 2
+    assert "modle" in result.stderr
+
+
+def test_a_workspace_in_use_is_exit_code_3_with_the_holders_id(indexed: Path) -> None:
+    command = [sys.executable, "-c", "from ui.cli import main; main()", "status", "--workspace", indexed / ".hoplite"]
+    with Lock(find(indexed)):
+        ran = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert ran.returncode == 3
+    assert one_line(ran.stderr)
+    assert f"process {os.getpid()}" in ran.stderr
+
+
+def test_a_damaged_index_is_one_line_with_the_repair(hoplite: Hoplite, indexed: Path) -> None:
+    shutil.rmtree(indexed / ".hoplite" / "store")
+    result = hoplite("search", "x", "--workspace", indexed / ".hoplite")
+    assert result.exit_code == 2
+    assert one_line(result.stderr)
+    assert "hoplite index" in result.stderr
+    del result  # its traceback holds the library, and that the store's own lock, as no ended process would
+    gc.collect()
+    assert hoplite("index", indexed).exit_code == 0
+    assert hoplite("search", "x", "--workspace", indexed / ".hoplite").exit_code == 0
+
+
+def test_missing_weights_name_the_command_that_fetches_them(
+    hoplite: Hoplite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOPLITE_MODELS", str(tmp_path / "models"))
+    (tmp_path / "a.md").write_text("# A\n\nText.\n")
+    result = hoplite("index", tmp_path)
+    assert result.exit_code == 2
+    assert "hoplite models pull" in result.stderr
+
+
+def test_a_question_set_is_scored(hoplite: Hoplite, indexed: Path, tmp_path: Path) -> None:
+    line = {"id": "a", "question": "How many days are readings kept?", "answers": ["45"], "supporting": ["guide.md"]}
+    (tmp_path / "set.jsonl").write_text(json.dumps(line) + "\n")
+    result = hoplite(
+        "eval", "run", tmp_path / "set.jsonl", "--model", "none", "--json", "--workspace", indexed / ".hoplite"
+    )
+    report = json.loads(result.stdout)
+    assert (report["questions"], report["errors"]) == (1, 0)
+    assert report["metrics"]["recall"] == 1.0

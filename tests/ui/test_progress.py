@@ -1,0 +1,52 @@
+"""Progress: a line now and then where no terminal is, bars where one is."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from ui import progress
+from ui.progress import Meter
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_quickly_done_leaves_no_line() -> None:
+    stream = io.StringIO()
+    with Meter(unit="files", stream=stream) as meter:
+        meter.show("indexing", 1, 2)
+    assert stream.getvalue() == ""
+
+
+def test_elsewhere_than_in_a_terminal_a_line_comes_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    stream = io.StringIO()
+    with Meter(unit="bytes", stream=stream) as meter:
+        meter.show("weights", 3_000_000, 9_000_000, "from the hub")
+    assert stream.getvalue().startswith("weights: 3 of 9 MB, ")
+    assert stream.getvalue().endswith(" a second, from the hub\n")
+
+
+def test_quiet_shows_nothing_even_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    stream = Terminal()
+    with Meter(stream=stream, quiet=True) as meter:
+        meter.show("indexing", 1, 2)
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("unit", ["files", "bytes"])
+def test_a_terminal_gets_a_bar(unit: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with Meter(unit=unit, stream=Terminal()) as meter:
+        meter.show("indexing", 1, 2, "7 chunks")
+    shown = capfd.readouterr().err
+    assert "indexing" in shown
+    assert "7 chunks" in shown

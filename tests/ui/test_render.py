@@ -1,0 +1,66 @@
+"""What the terminal shows."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import click
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.types import Answer, AnswerToken, Citation, Planned, Searched, Stepped, Usage
+from retrieval.types import Passage
+from ui import render
+
+
+@given(st.text())
+def test_nothing_that_steers_a_terminal_is_shown(text: str) -> None:
+    shown = render.block(text)
+    assert not [c for c in shown if c != "\n" and unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"}]
+    assert "\u202e" not in shown
+
+
+def test_joiners_stay_for_the_scripts_that_are_spelt_with_them() -> None:
+    assert render.visible("می\u200cخواهم") == "می\u200cخواهم"
+
+
+def test_an_excerpt_is_the_lines_with_most_of_the_querys_words() -> None:
+    text = "one\ntwo\nthree\nthe heron waits\nfor fish\nsix"
+    assert render.excerpt(text, "Which heron eats fish?", lines=2) == "the heron waits\nfor fish"
+
+
+def test_a_place_of_one_line_is_one_number() -> None:
+    assert render.place("a\x1b.md", 3, 3) == "a\\x1b.md:3"
+    assert render.place("a.md", 3, 5) == "a.md:3-5"
+
+
+def test_an_answer_shows_each_citation_and_whether_it_was_verified() -> None:
+    cited = (Citation("1", "a.md", 3, 3, "Forty\nfive.", True), Citation("2", "b.md", 1, 2, "Fifty.", False))
+    given = Answer("q", "45 [1]\x1b[2J", False, cited, stopped="seconds")
+    shown = click.unstyle(render.answer(given))
+    assert "45 [1]\\x1b[2J" in shown
+    assert "[1] a.md:3  “Forty five.”  ✓ verified" in shown
+    assert "[2] b.md:1-2  “Fifty.”  ✗ not verified" in shown
+    assert "Stopped early (seconds)" in shown
+
+
+def test_the_cost_names_the_trace_only_where_there_is_one() -> None:
+    traced = Answer("q", "a", False, usage=Usage(1, 20, 0, 3), trace_id="ab" * 16)
+    assert render.cost(traced, 2) == "2.0 s · 1 model call, 20 tokens in, 3 out · hoplite trace show abababababab"
+    assert render.cost(Answer("q", "a", False, trace_id="0" * 32), 2) == "2.0 s · no model call"
+
+
+def test_steps_show_what_was_found_where_and_how() -> None:
+    found = Passage("1", "a.md", "a.md > Herons", 3, 5, "text", "text", ("hop: HERON",), 1.0)
+    shown = click.unstyle(render.event(Searched("herons", (found,), 0.25)) or "")
+    assert shown == "search   herons 0.2 s\n    [1] a.md:3-5  Herons  hop: HERON"
+    assert click.unstyle(render.event(Planned("look it up")) or "") == "plan     look it up"
+
+
+def test_a_step_that_failed_shows_its_code_and_the_error() -> None:
+    shown = click.unstyle(render.event(Stepped(2, "read('x')", "", (), "no such file", 0.1)) or "")
+    assert shown == "step 2   0.1 s\n    read('x')\n    ! no such file"
+
+
+def test_a_piece_of_the_draft_is_no_line_of_its_own() -> None:
+    assert render.event(AnswerToken("4")) is None

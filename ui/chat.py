@@ -1,0 +1,140 @@
+"""A question on the page: what happened so far, and that as HTML. Pure but for reading the sources that are cited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from agent.types import (
+    Answer,
+    Answered,
+    AnswerToken,
+    Citation,
+    Event,
+    Planned,
+    Recalled,
+    Reflected,
+    Remembered,
+    Searched,
+    Stepped,
+)
+from ingest.types import Document
+from retrieval.types import Passage
+from ui import markup
+from ui.render import cost, place
+
+AROUND = 12
+"""Lines of a source that are shown before and after what is cited."""
+
+Resolve = Callable[[str], Document | None]
+"""Gives an indexed file as it is now, None where it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question under way: its events but for the draft's pieces, the draft, and the answer once it is checked."""
+
+    question: str
+    events: tuple[Event, ...] = ()
+    draft: str = ""
+    answer: Answer | None = None
+
+    def after(self, event: Event) -> Turn:
+        """Return the turn with one event more."""
+        if isinstance(event, AnswerToken):
+            return replace(self, draft=self.draft + event.text)
+        if isinstance(event, Answered):
+            return replace(self, answer=event.answer)
+        return replace(self, events=(*self.events, event))
+
+
+def steps(turn: Turn) -> str:
+    """Return the steps as parts that fold, the newest open while the run goes on."""
+    shown = [part for event in turn.events if (part := _step(event))]
+    parts = [
+        markup.folded(title, body, name="step", opened=turn.answer is None and number == len(shown)) if body
+        else f'<div class="step">{title}</div>'
+        for number, (title, body) in enumerate(shown, start=1)
+    ]  # fmt: skip
+    if turn.answer is None:
+        parts.append('<div class="step working">working …</div>')
+    return f'<div class="steps">{"".join(parts)}</div>'
+
+
+def answer(turn: Turn, seconds: float) -> str:
+    """Return the checked answer; before there is one, the draft, said to be one."""
+    if turn.answer is None:
+        draft = f"<p class=note>Draft, not checked yet</p>{markup.prose(turn.draft)}" if turn.draft else ""
+        return f'<div class="answer draft">{draft}</div>'
+    given = turn.answer
+    labels = {cited.label for cited in given.citations}
+    early = f"Stopped early ({markup.escaped(given.stopped)}): the best answer so far. " if given.stopped else ""
+    kind = "answer abstained" if given.abstained else "answer"
+    return (
+        f'<div class="{kind}">{markup.prose(given.answer, labels)}'
+        f"<p class=note>{early}{markup.escaped(cost(given, seconds))}</p></div>"
+    )
+
+
+def sources(given: Answer | None, resolve: Resolve) -> str:
+    """Return every citation with the lines it points at, as the file has them now, closed until it is clicked."""
+    cited = given.citations if given else ()
+    return f'<div class="sources">{"".join(_source(each, resolve(each.path)) for each in cited)}</div>'
+
+
+def numbered(document: Document, first: int, last: int) -> list[tuple[int, str]]:
+    """Return the lines of the file from `first` to `last` with their numbers, as far as they were loaded."""
+    lines = document.text.split("\n")
+    numbers = document.source_lines or range(1, len(lines) + 1)
+    return [(number, line) for number, line in zip(numbers, lines, strict=False) if first <= number <= last]
+
+
+def _source(cited: Citation, document: Document | None) -> str:
+    checked = "<span class=good>✓ verified</span>" if cited.verified else "<span class=bad>✗ not verified</span>"
+    where = markup.escaped(place(cited.path, cited.start_line, cited.end_line))
+    label = cited.label if cited.label.isascii() and cited.label.isdecimal() else "0"
+    title = f"<b class=label>{label}</b> <code>{where}</code> {checked}<br><q>{markup.escaped(_short(cited.quote))}</q>"
+    if document is None:
+        body = "<p class=note>The file cannot be read any more.</p>"
+    else:
+        around = numbered(document, cited.start_line - AROUND, cited.end_line + AROUND)
+        body = markup.lines(around, range(cited.start_line, cited.end_line + 1))
+    return markup.folded(title, body, name=f"source source-{label}")
+
+
+def _step(event: Event) -> tuple[str, str] | None:
+    """The title and the body of one event, both HTML; an empty body folds nothing."""
+    text = markup.escaped
+    match event:
+        case Recalled(notes=notes) if notes:
+            asked = "".join(f"<li>{text(note.question)}</li>" for note in notes)
+            return "<b>memory</b> asked before", f"<ul>{asked}</ul>"
+        case Planned(line=line):
+            return f"<b>plan</b> {text(line)}", ""
+        case Searched(query=query, passages=passages, seconds=seconds):
+            return f"<b>search</b> {text(query)} <i>{len(passages)} found, {seconds:.1f} s</i>", _passages(passages)
+        case Stepped(number=number, code=code, observation=observation, passages=passages, error=error):
+            seen = markup.code(error or observation) if (error or observation).strip() else ""
+            title = (
+                f"<b>step {number}</b> <i>{'failed' if error else f'{len(passages)} found'}, {event.seconds:.1f} s</i>"
+            )
+            return title, f"{markup.code(code)}{seen}{_passages(passages)}"
+        case Reflected(line=line):
+            return f"<b>reflect</b> {text(line)}", ""
+        case Remembered(note=note, reason=reason):
+            return f"<b>memory</b> {'noted for the next time' if note else 'not noted: ' + text(reason)}", ""
+    return None
+
+
+def _passages(passages: tuple[Passage, ...]) -> str:
+    rows = (
+        f"<li><code>{markup.escaped(place(p.path, p.start_line, p.end_line))}</code>"
+        f" <i>{markup.escaped(', '.join(p.via))}</i></li>"
+        for p in passages
+    )
+    return f"<ul>{''.join(rows)}</ul>" if passages else ""
+
+
+def _short(quote: str, limit: int = 160) -> str:
+    quote = " ".join(quote.split())
+    return quote if len(quote) <= limit else quote[: limit - 1] + "…"

@@ -1,0 +1,105 @@
+"""`hoplite doctor`: what works on this machine, and what to do about what does not."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from ingest.errors import HopliteError, WorkspaceMissing
+from ui.commands.options import opened, workspace_option
+from ui.render import megabytes, visible
+
+ROOM = 3e9
+"""Bytes that the weights and a large index take together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `needed`: without it something in the main job does not work."""
+
+    name: str
+    good: bool
+    found: str
+    next_step: str = ""
+    needed: bool = True
+
+
+@click.command(short_help="Check what works on this machine.")
+@workspace_option
+def doctor(workspace: Path | None) -> int:
+    """Check what Hoplite needs on this machine, and say what to do about what is missing."""
+    bad = 0
+    for check in (_python(), *_weights(), *_sandbox(), _index(workspace), *_room(workspace), *_tools()):
+        mark = (
+            click.style("ok     ", fg="green")
+            if check.good
+            else click.style("missing", fg="red" if check.needed else "yellow")
+        )
+        step = f"  → {check.next_step}" if check.next_step and not check.good else ""
+        click.echo(f"{mark}  {check.name:<28} {visible(check.found)}{visible(step)}")
+        bad += check.needed and not check.good
+    return 2 if bad else 0
+
+
+def _python() -> Check:
+    good = sys.version_info >= (3, 11)
+    return Check("Python", good, platform.python_version(), "install Python 3.11 or newer")
+
+
+def _weights() -> Iterator[Check]:
+    from retrieval import weights
+
+    needed = {weights.STATIC, weights.TRANSFORMER_INT8, weights.LOCAL_MODEL}
+    for each in weights.listing():
+        name = each.weights.name
+        found = str(each.folder) if each.folder else each.weights.purpose
+        yield Check(name, each.folder is not None, found, f"hoplite models pull {name}", name in needed)
+
+
+def _sandbox() -> Iterator[Check]:
+    from ingest.locked.process import probe
+
+    try:
+        report = probe()
+    except HopliteError as error:
+        yield Check("sandbox", False, str(error), "`--model none` answers without running code")
+        return
+    blocked = ", ".join(f"{act} {state}" for act, state in report.attempts.items())
+    yield Check("sandbox", report.level == "strong", f"{report.level}: {blocked}; starts in {report.start_ms:.0f} ms")
+    for mechanism in ("landlock", "seccomp"):
+        state = report.mechanisms.get(mechanism, "not tried")
+        yield Check(mechanism, state == "ok", state, "Linux 5.13 or newer with it switched on")
+
+
+def _index(workspace: Path | None) -> Check:
+    try:
+        with opened(workspace) as library:
+            status = library.status()
+    except WorkspaceMissing:
+        return Check("index", False, "none here", "hoplite index PATH", needed=False)
+    except HopliteError as error:
+        return Check("index", False, str(error))
+    return Check("index", True, f"{status.totals.documents:,} documents, {status.totals.chunks:,} chunks, sound")
+
+
+def _room(workspace: Path | None) -> Iterator[Check]:
+    from retrieval.weights import models_folder
+
+    for name, folder in (("room for weights", models_folder()), ("room for the index", workspace or Path.cwd())):
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+        yield Check(name, free >= ROOM, f"{megabytes(free)} free", f"make room in {folder}; 3 GB are plenty")
+
+
+def _tools() -> Iterator[Check]:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    yield Check(
+        "Chromium", browser is not None, browser or "drives the page in tests", "only for `make test`", needed=False
+    )

@@ -1,0 +1,152 @@
+"""`hoplite eval`: how good retrieval and answers are, in numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ui.commands.options import agent_options, json_option, opened, print_json, workspace_option
+from ui.progress import Meter
+
+if TYPE_CHECKING:
+    from evals.datasets import Question
+    from evals.runner import RunAnswer
+    from retrieval.library import Library
+
+
+@click.group("eval")
+def evaluate() -> None:
+    """Measure retrieval and answers over question sets."""
+
+
+@evaluate.command()
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--embedder", metavar="M", help="Any sentence-transformers model, for full dense indexing.")
+@json_option
+def retrieval(dataset: Path, embedder: str | None, as_json: bool) -> None:
+    """Score each stage of the search over the folder DATASET: recall, all@5, MRR and nDCG. Needs no workspace."""
+    from evals.dataset_store import Indexing, as_document, dataset_cache, dataset_store
+    from evals.datasets import load_dataset
+    from evals.report import retrieval_table
+    from evals.retrieval_eval import evaluate_retrieval
+    from ingest.chunk import chunk
+    from ingest.languages.recognise import looks_like_code
+    from retrieval import weights
+    from retrieval.embedders import embedder_named
+    from retrieval.rerank import Reader
+    from retrieval.search import Searcher
+    from retrieval.store_edge import EdgeStore
+    from retrieval.tokens import searchable
+
+    data = load_dataset(dataset)
+    weights.require(weights.TRANSFORMER_INT8)  # without it the last stage would be another one, and say nothing of it
+    first, reader = embedder_named(embedder), Reader(embedder_named(weights.TRANSFORMER_INT8))
+    parts = Indexing(lambda record: chunk(as_document(record, looks_like_code)), searchable, first, EdgeStore)
+    with (
+        Meter(unit="records", quiet=as_json) as indexing,
+        dataset_store(data, parts, dataset_cache(), _shown(indexing, "indexing")) as indexed,
+        Meter(unit="questions", quiet=as_json) as asking,
+    ):
+        report = evaluate_retrieval(
+            data, indexed, lambda store: Searcher(store, first, reader), _shown(asking, "searching")
+        )
+    if as_json:
+        print_json(report.as_json())
+    else:
+        click.echo(retrieval_table(report))
+
+
+@evaluate.command()
+@click.argument("questions", type=click.Path(path_type=Path))
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N questions.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to keep the answers.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out: ask what is missing and what failed.")
+@click.option("--with-memory", is_flag=True, help="Recall and write notes, as `ask` does.")
+@agent_options
+@json_option
+@workspace_option
+def run(
+    questions: Path,
+    limit: int | None,
+    out: Path | None,
+    resume: bool,
+    with_memory: bool,
+    as_json: bool,
+    workspace: Path | None,
+    **chosen: Any,
+) -> int:
+    """Ask every question of QUESTIONS and score the answers.
+
+    QUESTIONS is a JSON lines file about this workspace, or a dataset folder, whose corpus gets a cached workspace.
+    """
+    from evals.report import run_table
+    from evals.runner import run as run_set
+
+    asked, names, workspace = _asked(questions, workspace, quiet=as_json)
+    with opened(workspace) as library, Meter(unit="questions", quiet=as_json) as meter:
+        answer, fingerprint = _answering(library, names, chosen | {"memory": with_memory})
+        report = run_set(
+            asked[:limit],
+            answer,
+            out or library.workspace.runs / time.strftime("%Y%m%d-%H%M%S"),
+            fingerprint=fingerprint,
+            resume=resume,
+            on_progress=_shown(meter, "asking"),
+        )
+    if as_json:
+        print_json(report.as_json())
+    else:
+        click.echo(run_table(report))
+    return 4 if report.errors else 0
+
+
+def _asked(
+    questions: Path, workspace: Path | None, *, quiet: bool
+) -> tuple[tuple[Question, ...], Mapping[str, str], Path | None]:
+    """The questions, the record that each shown path stands for where it is not its own name, and the workspace."""
+    from evals.datasets import load_dataset, load_questions
+
+    if not questions.is_dir():
+        return load_questions(questions), {}, workspace
+    from evals.dataset_files import dataset_files
+    from evals.dataset_store import dataset_cache
+    from ui.commands.index import run as index
+
+    data = load_dataset(questions)
+    files = dataset_files(data, dataset_cache())
+    index([files.folder], chosen=files.folder / ".hoplite", quiet=quiet)
+    return data.questions, files.records, files.folder / ".hoplite"
+
+
+def _answering(
+    library: Library, names: Mapping[str, str], chosen: Mapping[str, Any]
+) -> tuple[Callable[[Question], RunAnswer], dict[str, str]]:
+    """What answers one question, and all that its answer depends on."""
+    from agent.settings import load_settings
+    from evals.runner import RunAnswer
+    from ui.commands.ask import agent_for
+
+    agent = agent_for(library, chosen)
+    settings = load_settings(library.workspace.folder, chosen).settings
+
+    def answer(question: Question) -> RunAnswer:
+        given = agent.ask(question.question)
+        return RunAnswer(
+            answer=given.answer,
+            abstained=given.abstained,
+            shown=tuple(dict.fromkeys(names.get(p.path, p.path) for p in given.passages)),
+            cited=tuple(dict.fromkeys(names.get(c.path, c.path) for c in given.citations)),
+            usage=asdict(given.usage) | {"steps": len(given.steps)},
+            trace_id=given.trace_id,
+        )
+
+    return answer, {"index": library.fingerprint, "settings": settings.model_dump_json()}
+
+
+def _shown(meter: Meter, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: meter.show(what, done, total)

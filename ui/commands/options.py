@@ -1,0 +1,71 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from retrieval.library import Library
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _group_workspace(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    return value if value is not None else ctx.find_root().obj
+
+
+workspace_option = click.option(
+    "--workspace",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    callback=_group_workspace,
+    help="The workspace, where it is not found from here.",
+)
+"""Adds `workspace`: a path given after the command, else before it, else None."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+
+
+def agent_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add what `ask`, `demo` and `serve` hand to the agent: `model`, `max_steps`, `max_seconds`, `sandbox`."""
+    options = (
+        click.option(
+            "--model", metavar="M", help="local (the default), none, ollama/NAME, openai/NAME, or any LiteLLM name."
+        ),
+        click.option("--max-steps", type=click.IntRange(0), metavar="N", help="Code steps at most."),
+        click.option("--max-seconds", type=click.FloatRange(0, min_open=True), metavar="N", help="Seconds at most."),
+        click.option(
+            "--sandbox",
+            type=click.Choice(["auto", "off"]),
+            help="auto: the model's code runs locked in, or not at all. off: it runs with your rights.",
+        ),
+    )
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+@contextmanager
+def opened(workspace: Path | None) -> Iterator[Library]:
+    """Give the library of the workspace that was chosen or is found from here, traced into it, and close it."""
+    from agent.build import open_library
+    from agent.tracing import start_tracing
+    from retrieval.workspace import find
+
+    with open_library(find(Path.cwd(), workspace)) as library:
+        tracing = start_tracing(library.workspace.traces)
+        try:
+            yield library
+        finally:
+            tracing.close()

@@ -1,0 +1,48 @@
+"""What `hoplite demo` asks, and of what: this repository where it runs in a clone, else the shipped sample."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+CLONE = ("docs", "ingest", "retrieval", "agent", "evals")
+CLONE_QUESTION = (
+    "Which file does the architecture page call the truth about what is indexed, and which function reports that the "
+    "store holds less than it?"
+)
+SAMPLE_QUESTION = "For how many days are heron readings kept, and which function deletes the older ones?"
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What to index, from where, into which workspace, and what to ask when nothing else is asked."""
+
+    base: Path
+    paths: tuple[Path, ...]
+    workspace: Path
+    question: str
+
+
+def prepare(root: Path | None = None) -> Demo:
+    """Return the clone around this file (or `root`), or else the sample, copied to the user's cache."""
+    root = root or Path(__file__).resolve().parent.parent
+    if _is_clone(root):
+        paths = tuple(root / name for name in CLONE if (root / name).exists())
+        return Demo(root, paths, root / ".hoplite", CLONE_QUESTION)
+    base = _cache() / "sample"
+    with resources.as_file(resources.files("ui") / "sample") as shipped:
+        shutil.copytree(shipped, base, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    return Demo(base, (base,), base / ".hoplite", SAMPLE_QUESTION)
+
+
+def _is_clone(root: Path) -> bool:
+    project = root / "pyproject.toml"
+    return (root / "docs").is_dir() and project.is_file() and 'name = "hoplite"' in project.read_text(encoding="utf-8")
+
+
+def _cache() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "hoplite"

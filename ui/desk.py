@@ -1,0 +1,63 @@
+"""The page's desk: the workspace that is asked, opened when there is one, and an agent for each question."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ingest.errors import WorkspaceMissing
+from ui.chat import Resolve
+from ui.commands.ask import agent_for
+from ui.commands.options import opened
+
+if TYPE_CHECKING:
+    from retrieval.library import Library
+    from ui.app import Asked
+
+
+class Workdesk:
+    """Opens the workspace when the desk is entered, or later, when it was made after that. Use as a context manager."""
+
+    def __init__(self, workspace: Path | None, chosen: Mapping[str, Any]) -> None:
+        """`chosen` are the agent's settings as the command line has them, None where nothing was said."""
+        self._workspace = workspace
+        self._chosen = chosen
+        self._library: Library | None = None
+        self._lock = threading.Lock()
+        self._open = ExitStack()
+
+    @property
+    def resolve(self) -> Resolve:
+        """What gives an indexed file as it is now."""
+        return self._opened().resolve
+
+    def agent(self) -> Asked:
+        """Return an agent for one question."""
+        return agent_for(self._opened(), self._chosen)
+
+    def about(self) -> str:
+        """Return a line on what is indexed. Raises UserError where nothing is."""
+        now = self._opened().status()
+        stale = f", {len(now.stale):,} of them changed since" if now.stale else ""
+        return f"{now.base.name}: {now.totals.documents:,} documents{stale}, {now.totals.chunks:,} passages"
+
+    def __enter__(self) -> Self:
+        """Open the workspace, if there is one. Raises WorkspaceBusy and WorkspaceDamaged."""
+        with suppress(WorkspaceMissing):
+            self._opened()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def _opened(self) -> Library:
+        with self._lock:
+            if self._library is None:
+                self._library = self._open.enter_context(opened(self._workspace))
+            return self._library

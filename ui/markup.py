@@ -1,0 +1,87 @@
+"""What the page shows, as HTML made from text that nobody vouches for.
+
+Everything is escaped first and only then are tags of our own put round it, none with an attribute that comes from the
+text but a citation's number. So no image, no link and no script can come out of a document or a model. Each piece is
+one line, because the page hands it through Markdown, where a blank line would end it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Collection, Sequence
+
+from ui.render import visible
+
+_FENCE = re.compile(r"^\s*(```|~~~)")
+_ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+")
+_SPAN = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[(\d{1,3})\]")
+
+
+def escaped(text: str) -> str:
+    """Return text as one line of HTML without any tag; line ends stay as character references."""
+    shown = html.escape(visible(text.expandtabs(4), keep="\n"))
+    # Beyond HTML's own: what Markdown could still take for markup of its own inside a tag's text.
+    for char in "\n\\`*_[]!$:@~|":
+        shown = shown.replace(char, f"&#{ord(char)};")
+    return shown.replace("www.", "www&#46;")
+
+
+def prose(text: str, labels: Collection[str] = ()) -> str:
+    """Return an answer as HTML: paragraphs, lists, fenced code, `code`, **bold**, and its known labels as citations."""
+    parts: list[str] = []
+    lines = iter(visible(text, keep="\n\t").splitlines())
+    for line in lines:
+        if _FENCE.match(line):
+            code = []
+            for inner in lines:
+                if _FENCE.match(inner):
+                    break
+                code.append(inner)
+            parts.append(f"<pre>{escaped(chr(10).join(code))}</pre>")
+        elif _ITEM.match(line):
+            parts.append(f"<li>{_inline(_ITEM.sub('', line), labels)}</li>")
+        elif line.strip():
+            parts.append(f"<p>{_inline(line.strip().lstrip('#').strip(), labels)}</p>")
+    return re.sub(r"((?:<li>.*?</li>)+)", r"<ul>\1</ul>", "".join(parts))
+
+
+def code(text: str) -> str:
+    """Return code or an observation as a block."""
+    return f"<pre>{escaped(text.strip())}</pre>"
+
+
+def lines(numbered: Sequence[tuple[int, str]], cited: range) -> str:
+    """Return a source's lines with their numbers; those in `cited` stand out."""
+    rows = (
+        f"<tr{' class=cited' if number in cited else ''}><td class=number>{number}</td>"
+        f"<td>{escaped(text) or '&nbsp;'}</td></tr>"
+        for number, text in numbered
+    )
+    return f"<table class=lines><tbody>{''.join(rows)}</tbody></table>"
+
+
+def folded(title: str, body: str, *, name: str = "", opened: bool = False) -> str:
+    """Return a part that opens and closes. `title`, `body` and the class `name` are HTML already."""
+    return f'<details class="{name}"{" open" if opened else ""}><summary>{title}</summary>{body}</details>'
+
+
+def _inline(text: str, labels: Collection[str]) -> str:
+    """A line with its code spans, bold words and labels. They are found first; each piece is escaped alone."""
+    parts: list[str] = []
+    at = 0
+    for span in _SPAN.finditer(text):
+        parts += [escaped(text[at : span.start()]), _span(span, labels)]
+        at = span.end()
+    return "".join([*parts, escaped(text[at:])])
+
+
+def _span(span: re.Match[str], labels: Collection[str]) -> str:
+    code_text, bold, label = span.groups()
+    if code_text is not None:
+        return f"<code>{escaped(code_text)}</code>"
+    if bold is not None:
+        return f"<strong>{_inline(bold, labels)}</strong>"
+    if label in labels:
+        return f'<a class="cite" href="#source-{int(label)}">{int(label)}</a>'
+    return escaped(span[0])

@@ -1,0 +1,127 @@
+"""Progress on standard error: bars in a terminal, now and then a line elsewhere, nothing that is quickly done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+import click
+
+from ui.render import visible
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+    from rich.status import Status
+
+EVERY = 10.0
+"""Seconds between two lines where standard error is no terminal, the first one included."""
+
+
+class Meter:
+    """Shows how far several counted things are. Use as a context manager; `quiet` shows nothing."""
+
+    def __init__(self, *, unit: str = "", quiet: bool = False, stream: TextIO | None = None) -> None:
+        """`unit` is what is counted, such as "files"; "bytes" is shown in megabytes."""
+        self._stream = stream or sys.stderr
+        self._unit = unit
+        self._bars: Bars | None = _bars(unit) if self._stream.isatty() and not quiet else None
+        self._plain = self._bars is None and not quiet
+        self._tasks: dict[str, TaskID] = {}
+        self._last = self._begun = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def show(self, what: str, done: int, total: int | None, note: str = "") -> None:
+        """Show that `done` of `total` (None: not known) are done of what `what` names; `note` stands behind it."""
+        if self._bars is not None:
+            if what not in self._tasks:
+                self._tasks[what] = self._bars.add_task(what, total=total, note=note)
+            self._bars.update(self._tasks[what], completed=done, total=total, note=note)
+        elif self._plain and time.monotonic() - self._last >= EVERY:
+            self._last = time.monotonic()
+            self._stream.write(self._line(what, done, total, note) + "\n")
+            self._stream.flush()
+
+    def _line(self, what: str, done: int, total: int | None, note: str) -> str:
+        scale, unit = (1_000_000, "MB") if self._unit == "bytes" else (1, self._unit)
+        of = f" of {total // scale:,}" if total else ""
+        rate = done / scale / max(self._last - self._begun, 1e-9)
+        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+        return f"{what}: {done // scale:,}{of} {unit}, {speed} a second{', ' + note if note else ''}".strip()
+
+
+def _bars(unit: str) -> Bars:
+    from rich import progress
+    from rich.console import Console
+    from rich.text import Text
+
+    class Rate(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.0f}/s")
+
+    counted: tuple[progress.ProgressColumn, ...] = (
+        (progress.DownloadColumn(), progress.TransferSpeedColumn())
+        if unit == "bytes"
+        else (progress.MofNCompleteColumn(), progress.TextColumn(unit), Rate())
+    )
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=30),
+        *counted,
+        progress.TextColumn("{task.fields[note]}", markup=False),
+        progress.TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+class Waiting:
+    """Lines on standard error, and below them in a terminal a moving sign of life. Use as a context manager."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._status: Status | None = None
+        self._draft = ""
+        if sys.stderr.isatty() and not quiet:
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("")
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def line(self, text: str) -> None:
+        """Show finished lines."""
+        if self._status is not None:
+            self._status.stop()
+        click.echo(text, err=True)
+        if self._status is not None:
+            self._status.start()
+
+    def draft(self, text: str) -> None:
+        """Show the end of the draft that a model is writing, in a terminal alone; it is not checked yet."""
+        if self._status is not None:
+            from rich.text import Text
+
+            self._draft += text
+            self._status.update(Text("writing … " + visible(" ".join(self._draft.split()))[-80:], style="dim"))

@@ -1,0 +1,45 @@
+"""The help of every command as one page: `python -m ui.reference > docs/cli.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from ui.cli import cli
+
+WIDTH = 100
+_HEAD = """# The command line
+
+Written by `python -m ui.reference`; a test compares it with the program.
+
+Exit codes: 0 done · 1 a bug · 2 you can fix it, and one line says how · 3 another process holds the workspace ·
+4 finished, but some files or questions failed · 130 stopped with Ctrl-C. `--json` prints one JSON object on standard
+output; progress, steps and messages go to standard error.
+"""
+
+
+def reference() -> str:
+    """Return the page, as Markdown."""
+    parts = [f"## `{path}`\n\n```text\n{text.rstrip()}\n```\n" for path, text in _helps(cli, "hoplite")]
+    return "\n".join([_HEAD, *parts])
+
+
+def _helps(command: click.Command, path: str, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:
+    ctx = click.Context(
+        command,
+        info_name=path.rsplit(" ", 1)[-1],
+        parent=parent,
+        terminal_width=WIDTH,
+        **command.context_settings,
+    )
+    yield path, command.get_help(ctx)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            below = command.get_command(ctx, name)
+            assert below is not None, name
+            yield from _helps(below, f"{path} {name}", ctx)
+
+
+if __name__ == "__main__":
+    click.echo(reference(), nl=False)

@@ -1,0 +1,171 @@
+"""What the terminal shows, as text. Pure: values in, lines out; whatever is not ours is escaped."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from agent.types import Answer, Citation, Event, Note
+    from ingest.types import Chunk
+    from retrieval.types import Hit, Passage
+
+EXCERPT_LINES = 3
+WIDTH = 110
+
+_JOINERS = "\u200c\u200d"  # Zero-width, but Persian, Hindi and many emoji are spelt with them.
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    """Return the text with what a terminal or a reader could be fooled by written as escapes.
+
+    These are control characters (so no escape sequence survives), bidirectional and other invisible formatting, line
+    and paragraph separators, half surrogates and private-use characters. `keep` names those that stay: a newline.
+    """
+    return "".join(
+        char
+        if char in keep or char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+        else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def block(text: str) -> str:
+    """Return text of several lines made visible, with tabs as spaces."""
+    return visible(text.replace("\r\n", "\n").expandtabs(4), keep="\n")
+
+
+def place(path: str, start_line: int, end_line: int) -> str:
+    """Return `path:12-18`, or `path:12` for one line."""
+    lines = f"{start_line}" if start_line == end_line else f"{start_line}-{end_line}"
+    return f"{visible(path)}:{lines}"
+
+
+def megabytes(size: float) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"
+
+
+def excerpt(text: str, query: str, lines: int = EXCERPT_LINES) -> str:
+    """Return the run of lines that holds most of the query's words, the first of equals."""
+    words = {word.casefold() for word in re.findall(r"\w+", query) if len(word) > 2}
+    rows = [row for row in block(text).splitlines() if row.strip()]
+    best = max(
+        range(max(1, len(rows) - lines + 1)),
+        key=lambda at: (sum(word in "\n".join(rows[at : at + lines]).casefold() for word in words), -at),
+    )
+    return "\n".join(row[:WIDTH] for row in rows[best : best + lines])
+
+
+def hit(number: int, found: Hit, query: str) -> str:
+    """Return one hit: where it is, its header, what found it, its score and an excerpt."""
+    chunk = found.chunk
+    head = f"{number:>2}  {click.style(place(chunk.path, chunk.start_line, chunk.end_line), bold=True)}"
+    via = ", ".join(visible(way) for way in found.via)
+    return "\n".join(
+        (
+            f"{head}  {_header(chunk.header, chunk.path)}".rstrip(),
+            click.style(f"    {via}  {found.score:.3f}", dim=True),
+            textwrap.indent(excerpt(chunk.text, query), "    │ ", lambda line: True),
+        )
+    )
+
+
+def mentions(chunks: Sequence[Chunk]) -> Iterable[str]:
+    """Return a line for each chunk: where it is and what it is called."""
+    for chunk in chunks:
+        yield f"  {click.style(place(chunk.path, chunk.start_line, chunk.end_line), bold=True)}  {visible(chunk.title)}"
+
+
+def passage(found: Passage) -> str:
+    """Return a passage's line in a step: its label, its place, its header and what found it."""
+    header = _header(found.header, found.path)
+    return (
+        f"    [{visible(found.label)}] {place(found.path, found.start_line, found.end_line)}"
+        f"{'  ' + header if header else ''}  {click.style(', '.join(map(visible, found.via)), dim=True)}"
+    )
+
+
+def event(happened: Event) -> str | None:
+    """Return what to show for one event of a run, None where it shows nothing of its own."""
+    from agent import types
+
+    match happened:
+        case types.Recalled(notes=notes, stale=stale) if notes:
+            return "\n".join(_recalled(note, note.id in stale) for note in notes)
+        case types.Planned(line=line):
+            return f"{_mark('plan')} {block(line).strip()}"
+        case types.Searched(query=query, passages=passages, seconds=seconds):
+            title = f"{_mark('search')} {visible(query)} {click.style(f'{seconds:.1f} s', dim=True)}"
+            return "\n".join((title, *map(passage, passages))) if passages else f"{title}\n    nothing found"
+        case types.Stepped():
+            return _step(happened)
+        case types.Reflected(line=line):
+            return f"{_mark('reflect')} {block(line).strip()}"
+        case types.Remembered(note=note, reason=reason):
+            return f"{_mark('memory')} {'noted for the next time' if note else 'not noted: ' + visible(reason)}"
+    return None
+
+
+def answer(given: Answer) -> str:
+    """Return the answer with its citations below it, and what it took."""
+    parts = [block(given.answer).strip()]
+    if given.citations:
+        parts.append("\n".join(citation(cited) for cited in given.citations))
+    if given.stopped:
+        parts.append(f"Stopped early ({visible(given.stopped)}): this is the best answer so far.")
+    return "\n\n".join(parts)
+
+
+def citation(cited: Citation) -> str:
+    """Return one citation: label, place, quote, and whether the quote stands there."""
+    quote = visible(" ".join(cited.quote.split()))
+    quote = quote if len(quote) <= WIDTH else quote[: WIDTH - 1] + "…"
+    checked = click.style("✓ verified", fg="green") if cited.verified else click.style("✗ not verified", fg="red")
+    where = click.style(place(cited.path, cited.start_line, cited.end_line), bold=True)
+    return f"[{visible(cited.label)}] {where}  “{quote}”  {checked}"
+
+
+def cost(given: Answer, seconds: float) -> str:
+    """Return the line of seconds, tokens and the trace."""
+    used = given.usage
+    calls = "1 model call" if used.calls == 1 else f"{used.calls} model calls"
+    tokens = f"{calls}, {used.input_tokens:,} tokens in, {used.output_tokens:,} out"
+    trace = f" · hoplite trace show {given.trace_id[:12]}" if given.trace_id.strip("0") else ""
+    return f"{seconds:.1f} s · {tokens if used.calls else 'no model call'}{trace}"
+
+
+def _step(step: object) -> str:
+    from agent.types import Stepped
+
+    assert isinstance(step, Stepped)
+    title = f"{_mark(f'step {step.number}')} {click.style(f'{step.seconds:.1f} s', dim=True)}"
+    parts = [title, textwrap.indent(block(step.code).strip(), "    ")]
+    if step.error:
+        parts.append(click.style(textwrap.indent(block(step.error).strip(), "    ! "), fg="red"))
+    elif step.passages:
+        parts += map(passage, step.passages)
+    elif step.observation.strip():
+        rows = block(step.observation).strip().splitlines()
+        rows = [*rows[:6], f"… {len(rows) - 6} lines more"] if len(rows) > 7 else rows
+        parts.append(textwrap.indent("\n".join(row[:WIDTH] for row in rows), "    → "))
+    return "\n".join(parts)
+
+
+def _recalled(note: Note, stale: bool) -> str:
+    changed = " (its sources changed since)" if stale else ""
+    return f"{_mark('memory')} asked before: {visible(note.question)}{changed}"
+
+
+def _header(header: str, path: str) -> str:
+    """The header without the path it begins with, which stands beside it already."""
+    return visible(header.removeprefix(path).removeprefix(" > ").strip())
+
+
+def _mark(word: str) -> str:
+    return click.style(f"{word:<8}", fg="cyan", bold=True)
