@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+# Not `ui`, where the question stands, nor the README, which shows its answer: both would find themselves.
 CLONE = ("docs", "ingest", "retrieval", "agent", "evals")
-CLONE_QUESTION = (
-    "Which file does the architecture page call the truth about what is indexed, and which function reports that the "
-    "store holds less than it?"
-)
+CLONE_QUESTION = "Which hash function makes a chunk's id, in the file that the architecture page names for it?"
 SAMPLE_QUESTION = "For how many days are heron readings kept, and which function deletes the older ones?"
 
 
