@@ -127,7 +127,7 @@ def blocks(page: Page) -> gr.Blocks:
         with gr.Row(elem_id="ask-row"):
             question = gr.Textbox(
                 placeholder="Ask your documents and code …", show_label=False, label="Question", container=False,
-                max_length=QUESTION_LIMIT, autofocus=True, scale=8, elem_id="question",
+                max_length=QUESTION_LIMIT, max_lines=4, scale=8, elem_id="question",
             )  # fmt: skip
             asked = gr.Button("Ask", variant="primary", scale=1, min_width=90, elem_id="ask")
             stopped = gr.Button("Stop", scale=1, min_width=90, elem_id="stop")
@@ -137,7 +137,6 @@ def blocks(page: Page) -> gr.Blocks:
                 with gr.Accordion("Steps", open=True):
                     steps = shown("steps")
             with gr.Column(scale=5):
-                gr.Markdown("### Sources", latex_delimiters=[])
                 sources = shown("sources")
         settings: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         gr.on(

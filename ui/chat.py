@@ -79,7 +79,8 @@ def answer(turn: Turn, seconds: float) -> str:
 def sources(given: Answer | None, resolve: Resolve) -> str:
     """Return every citation with the lines it points at, as the file has them now, closed until it is clicked."""
     cited = given.citations if given else ()
-    return f'<div class="sources">{"".join(_source(each, resolve(each.path)) for each in cited)}</div>'
+    title = "<h3>Sources</h3>" if cited else ""
+    return f'<div class="sources">{title}{"".join(_source(each, resolve(each.path)) for each in cited)}</div>'
 
 
 def numbered(document: Document, first: int, last: int) -> list[tuple[int, str]]:

@@ -77,6 +77,7 @@ def page(address: str) -> Iterator[Page]:
 
 
 def ask(page: Page, question: str = QUESTION) -> None:
+    page.locator("#about p").wait_for(timeout=60_000)  # before it, the page listens to no click yet
     page.locator("#question textarea").fill(question)
     page.locator("#ask").click()
     page.locator(".answer:not(.draft)").wait_for(timeout=60_000)
@@ -93,9 +94,8 @@ def test_a_question_is_asked_a_step_seen_and_a_citation_opened(page: Page) -> No
 
 
 def test_what_is_indexed_is_said_and_another_question_replaces_the_first(page: Page) -> None:
-    page.locator("#about p").wait_for()
-    assert "3 documents" in page.locator("#about").inner_text()
     ask(page)
+    assert "3 documents" in page.locator("#about").inner_text()
     ask(page, "Zebras?")
     page.locator(".answer.abstained").wait_for(timeout=60_000)
     assert page.locator("details.source").count() == 0
