@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.units import sentences, squeeze
@@ -61,12 +61,16 @@ class Ledger:
         self._rounds.append([a.label for a in added])
         return added
 
-    def best(self, limit: int) -> list[Passage]:
+    def best(self, limit: int, wanted: Sequence[str] = ()) -> list[Passage]:
         """Return the passages to answer from, by label: the first `limit` of the first search, and the best new one
-        of each of the last two rounds that found any, which went after what the first search lacked."""
+        of each of the last two rounds that found any, which went after what the first search lacked.
+
+        Of the first search those come first that hold the `wanted` names, identifiers of the question to the letter.
+        """
         if not self._rounds:
             return []
         first, *later = self._rounds
+        first = self._holding(first, wanted)
         seen = set(first)
         leads = []
         for labels in later:
@@ -74,6 +78,18 @@ class Ledger:
             seen.update(labels)
         chosen = {*first[:limit], *leads[-_LEADS:]}
         return [self._passages[label] for label in sorted(chosen, key=int)]
+
+    def others(self, limit: int, used: Collection[str], wanted: Sequence[str] = ()) -> list[Passage]:
+        """Return up to `limit` passages that were not answered from, by label: those that hold wanted names first,
+        then the newest round's before the rest."""
+        newest = [label for labels in self._rounds[-1:] for label in labels]
+        rest = [label for label in self._passages if label not in newest]
+        labels = [label for label in dict.fromkeys([*newest, *rest]) if label not in used]
+        chosen = self._holding(labels, wanted)[:limit]
+        return [self._passages[label] for label in sorted(chosen, key=int)]
+
+    def _holding(self, labels: Sequence[str], wanted: Sequence[str]) -> list[str]:
+        return sorted(labels, key=lambda label: -sum(name in self._passages[label].text for name in wanted))
 
 
 def _inside(inner: Passage, outer: Passage) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
 from agent.budget import Budget, BudgetSpent, MeteredChat
@@ -32,7 +32,11 @@ from agent.types import (
 )
 from agent.units import units
 from ingest.errors import UserError
+from ingest.names import identifiers, unique
+from retrieval.types import Passage, SearchResult
 
+_LEADS = 6  # documents that the names in the first passages lead to
+_SECOND_DRAFT = 0.5  # share of a run's seconds after which no second draft begins
 _NAMES_PURSUED = 2  # names of the question that its search missed, each given a search of its own
 _LONGEST_QUESTION = 4000  # characters
 
@@ -76,8 +80,7 @@ class Agent:
             yield Planned(run.plan.line)
             reflection = yield from self._search(run)
             yield from self._gather(run, reflection)
-            draft = yield from self._write(run)
-            answer = self._verify(run, draft)
+            answer = yield from self._answer(run)
             yield Answered(answer)
             yield self._remember(run, answer)
         finally:
@@ -120,29 +123,66 @@ class Agent:
                 yield self._searched(run, " ".join([name, *reflection.lacking_words]))
         reflection = reflect(run.question, run.plan, list(run.ledger))
         yield Reflected(reflection.line, reflection.enough)
+        if not reflection.enough and run.budget.spent is None:
+            yield self._led(run)
+            reflection = reflect(run.question, run.plan, list(run.ledger))
+            yield Reflected(reflection.line, reflection.enough)
         return reflection
 
     def _searched(self, run: Run, query: str) -> Searched:
+        """Search, and enter the best passages in the ledger."""
         before, breadth = run.budget.seconds, self._limits.breadth
         with run.stage("search"):
             result = self._library.search(query, k=max(8, breadth))
-            first = run.ledger.next_label
-            found = self._library.passages(result, query=query, limit=breadth, first_label=first)
-            labels = tuple(added.label for added in run.ledger.add(found))
+            labels = self._enter(run, result, breadth)
+            shown = {passage.path for passage in run.ledger}
+            run.found = run.found or tuple(hit for hit in result.hits if hit.chunk.path in shown)
         run.toolbox.note_search(query, labels)
         run.steps.append(Step("search", query, labels))
         return Searched(query, run.shown(labels), run.budget.seconds - before)
+
+    def _led(self, run: Run) -> Searched:
+        """Open the documents that the names in the first search's hits lead to."""
+        before = run.budget.seconds
+        with run.stage("leads"):
+            result = self._library.leads(run.question, run.found, k=_LEADS)
+            labels = self._enter(run, result, _LEADS)
+        run.leads_followed = True
+        names = unique(via.removeprefix("hop: ") for hit in result.hits for via in hit.via)
+        query = f"what these name: {', '.join(names) or 'nothing new'}"
+        run.steps.append(Step("search", query, labels))
+        return Searched(query, run.shown(labels), run.budget.seconds - before)
+
+    def _enter(self, run: Run, result: SearchResult, limit: int) -> tuple[str, ...]:
+        first = run.ledger.next_label
+        found = self._library.passages(result, query=result.query, limit=limit, first_label=first)
+        return tuple(added.label for added in run.ledger.add(found))
 
     def _gather(self, run: Run, reflection: Reflection) -> Iterator[Event]:
         """Let the model look for what is lacking. Evidence that covers the question needs no step."""
         if self._gatherer and run.chat and not reflection.enough and self._limits.max_steps > 0:
             yield from self._gatherer.gather(run, run.chat, reflection)
 
-    def _write(self, run: Run) -> Generator[Event, None, str]:
-        """Write the draft in one call from the best passages. Returns it, "" where there is none."""
-        passages = run.ledger.best(self._limits.passages)
+    def _answer(self, run: Run) -> Generator[Event, None, Answer]:
+        """Write a draft and check it. Where nothing supports it and time remains, go back once: open what the passages
+        name, and write from the passages that the first draft was not written from."""
+        wanted = identifiers(run.question)
+        draft = yield from self._write(run, run.ledger.best(self._limits.passages, wanted))
+        answer = self._verify(run, draft)
+        if run.chat is None or not answer.abstained or not run.budget.has_share(_SECOND_DRAFT):
+            return answer
+        yield Reflected("these passages do not answer it: on to what they name, and to the others", enough=False)
+        if not run.leads_followed:
+            yield self._led(run)
+        others = run.ledger.others(self._limits.passages, run.answered_from, wanted)
+        draft = yield from self._write(run, others)
+        return self._verify(run, draft) if draft else answer
+
+    def _write(self, run: Run, passages: Sequence[Passage]) -> Generator[Event, None, str]:
+        """Write a draft in one call from these passages. Returns it, "" where there is none."""
         if run.chat is None or not passages:
             return ""
+        run.answered_from |= {passage.label for passage in passages}
         messages = answer_messages(run.question, passages, run.marker, self._limits.profile)
         stage = run.open("answer")
         try:

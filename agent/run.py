@@ -16,7 +16,7 @@ from agent.plan import Plan
 from agent.tools import Toolbox
 from agent.types import Library, Note, Step
 from ingest.types import Document, Kind
-from retrieval.types import Passage
+from retrieval.types import Hit, Passage
 
 _TRACER = "hoplite.agent"
 
@@ -35,6 +35,9 @@ class Run:
         self.toolbox = Toolbox(library, self.ledger, self.marker)
         self.notes: tuple[Note, ...] = ()
         self.steps: list[Step] = []
+        self.found: tuple[Hit, ...] = ()  # by the search for the question itself: where leads start
+        self.leads_followed = False
+        self.answered_from: set[str] = set()  # labels that a draft was written from
         self.timings: dict[str, float] = {}
         self._documents: dict[str, Document | None] = {}
         self._span = trace.get_tracer(_TRACER).start_span("ask", attributes={"hoplite.question": question})

@@ -33,7 +33,7 @@ class Settings(BaseModel):
     max_steps: int = Field(2, ge=0, le=50, description="code steps a question may take")
     max_seconds: float = Field(120.0, gt=0, le=86_400, description="seconds a question may take")
     passages: int = Field(3, ge=1, le=20, description="passages the answer is written from")
-    breadth: int = Field(5, ge=1, le=20, description="passages that a search brings")
+    breadth: int = Field(8, ge=1, le=20, description="passages that a search brings")
     profile: Literal["auto", "compact", "full"] = Field("auto", description="prompts; compact is for small models")
     sandbox: Literal["auto", "off"] = Field("auto", description="off runs the model's code without isolation")
     memory: bool = Field(True, description="whether runs leave notes and recall them")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ingest.types import Document
-from retrieval.types import Passage, Scope, SearchResult
+from retrieval.types import Hit, Passage, Scope, SearchResult
 
 if TYPE_CHECKING:
     from ingest.types import Chunk
@@ -37,6 +37,10 @@ class Library(Protocol):
         """Return the hits merged and trimmed for the query, labelled from `first_label` on."""
         ...
 
+    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
+        """Return the best chunks of other documents that the names in these hits lead to."""
+        ...
+
     def read(self, path: str, start_line: int, end_line: int) -> Passage:
         """Return lines of an indexed file. Raises ToolError for a path or lines that are not there."""
         ...
@@ -61,7 +65,7 @@ class Limits:
     max_steps: int = 2
     max_seconds: float = 120.0
     passages: int = 3
-    breadth: int = 5
+    breadth: int = 8
     profile: Literal["compact", "full"] = "compact"
 
 

@@ -103,15 +103,8 @@ def follow(
         bound: dict[int, float] = {}
         carried = {}
         for origin in frontier:
-            leaving = [edge for edge in edges.get(origin, ()) if edge.target in known]
-            if not leaving or origin not in known:
-                continue
-            targets = np.stack([known[edge.target] for edge in leaving])
-            likeness = _likeness(question, known[origin], targets, settings.pair)
-            still = graph.open_words(origin)
-            for edge, like in zip(leaving, likeness, strict=True):
-                fit = settings.keep + (1 - settings.keep) * float(like) + settings.lacking * still.get(edge.target, 0.0)
-                gain = current[origin] * edge.weight * fit
+            for edge, share in gains(origin, edges.get(origin, ()), graph, question, known, settings):
+                gain = current[origin] * share
                 if gain > gained.get(edge.target, 0.0):
                     gained[edge.target] = gain
                     carried[edge.target] = edge.name
@@ -123,6 +116,31 @@ def follow(
             current[chunk] = _below(bound[chunk], own, own + gain, settings.knee)
     via = {chunk: name for chunk, name in carried.items() if current[chunk] > 2 * base.get(chunk, 0.0)}
     return current, via
+
+
+def gains(
+    origin: int,
+    leaving: Sequence[Edge],
+    graph: Graph,
+    question: Vectors,
+    known: Mapping[int, Vectors],
+    settings: HopSettings,
+) -> list[tuple[Edge, float]]:
+    """Return the edges whose two ends have vectors, each with the share of the origin's score that it carries."""
+    leaving = [edge for edge in leaving if edge.target in known]
+    if not leaving or origin not in known:
+        return []
+    targets = np.stack([known[edge.target] for edge in leaving])
+    likeness = _likeness(question, known[origin], targets, settings.pair)
+    still = graph.open_words(origin)
+    return [
+        (
+            edge,
+            edge.weight
+            * (settings.keep + (1 - settings.keep) * float(like) + settings.lacking * still.get(edge.target, 0.0)),
+        )
+        for edge, like in zip(leaving, likeness, strict=True)
+    ]
 
 
 def _below(origin: float, own: float, total: float, knee: float) -> float:

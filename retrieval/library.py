@@ -27,7 +27,7 @@ from retrieval.protocols import Store
 from retrieval.rerank import Reader
 from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
-from retrieval.types import Passage, Scope, SearchResult
+from retrieval.types import Hit, Passage, Scope, SearchResult
 from retrieval.workspace import Lock, Workspace
 
 GREP_SECONDS = 5.0
@@ -47,7 +47,7 @@ _tracer = trace.get_tracer("hoplite.retrieval")
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
-    """Where a name is defined and who mentions it. `near` are defined names that look like it, where nothing defines it."""
+    """Where a name is defined and who mentions it. `near` are defined names that look like it, where none is it."""
 
     name: str
     defined: tuple[Chunk, ...]
@@ -108,6 +108,10 @@ class Library:
     ) -> SearchResult:
         """Return the best chunks for the query; see `Searcher.search`."""
         return self._searcher.search(query, k=k, hops=hops, scope=scope, rerank=rerank)
+
+    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
+        """Return what the names in these hits lead to; see `Searcher.leads`."""
+        return self._searcher.leads(query, hits, k=k)
 
     def passages(self, result: SearchResult, *, query: str, limit: int = 3, first_label: int = 1) -> list[Passage]:
         """Return the hits merged and trimmed for the query, labelled from `first_label` on."""

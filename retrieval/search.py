@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,6 +12,7 @@ from opentelemetry import trace
 from retrieval.fusion import fused, ranked, scaled
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, follow
+from retrieval.leads import leads
 from retrieval.protocols import Embedder, Store, Vectors
 from retrieval.rerank import Reader
 from retrieval.types import Hit, Scope, Scored, SearchResult
@@ -62,6 +63,28 @@ class Searcher:
             hits = self._hits(order, via, k, scope)
             span.set_attribute("hoplite.hits", len(hits))
         return SearchResult(query, hits, run.stages, run.timings)
+
+    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
+        """Return what the names in these hits lead to, read closely: see `retrieval.leads`. None of it is in a hit's
+        document, and no two are in one."""
+        query = " ".join(query.split())[:QUERY_LIMIT]
+        run = _Run()
+        with _tracer.start_as_current_span("search", attributes={"hoplite.query": query, "hoplite.k": k}):
+            graph = NameGraph(self._store, query, self._settings)
+            with run.stage("leads"):
+                found = leads(
+                    self._store,
+                    graph,
+                    [hit.chunk.id for hit in hits],
+                    question=self._embedder.embed([query])[0],
+                    lexical=scaled(self._store.lexical(graph.query_terms, limit=LEXICAL_STAGE, scope=Scope())),
+                    reader=self._reader,
+                    query=query,
+                    k=k,
+                    settings=self._settings,
+                )
+                run.stages["leads"] = tuple(Scored(hit.chunk.id, hit.score) for hit in found)
+        return SearchResult(query, found, run.stages, run.timings)
 
     def _stages(
         self, query: str, settings: HopSettings, scope: Scope, rerank: bool, run: _Run

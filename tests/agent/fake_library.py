@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.terms import content
@@ -27,7 +28,8 @@ class Symbols:
 class FakeLibrary:
     """Chunks are the blocks between blank lines. `files` may be changed after it was made, as a user edits a file."""
 
-    def __init__(self, files: dict[str, str]) -> None:
+    def __init__(self, files: dict[str, str], *, leads: bool = False) -> None:
+        self._leads = leads
         self.files = dict(files)
         self.searches: list[str] = []
         self._chunks = [chunk for path, text in files.items() for chunk in _chunks(path, text)]
@@ -43,6 +45,14 @@ class FakeLibrary:
 
     def passages(self, result: SearchResult, *, query: str, limit: int = 3, first_label: int = 1) -> list[Passage]:
         return [_passage(h.chunk, str(first_label + i), h.via) for i, h in enumerate(result.hits[:limit])]
+
+    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
+        if not self._leads:
+            return SearchResult(query, ())
+        shown = {hit.chunk.path for hit in hits}
+        named = {name: c for c in self._chunks if c.path not in shown for name in c.defines}
+        found = {named[m].id: (named[m], m) for hit in hits for m in hit.chunk.mentions if m in named}
+        return SearchResult(query, tuple(Hit(c, 1.0, (f"hop: {m}",)) for c, m in list(found.values())[:k]))
 
     def read(self, path: str, start_line: int, end_line: int) -> Passage:
         lines = self.files.get(path, "").splitlines()[start_line - 1 : end_line]

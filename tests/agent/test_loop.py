@@ -68,11 +68,38 @@ def test_a_two_hop_question_takes_a_code_step_for_what_the_first_search_lacks() 
 
 def test_each_step_is_followed_by_what_is_known_and_what_is_lacking() -> None:
     events = list(agent(ScriptedModel([STEP, "42 [2]"]), max_steps=1).stream(TWO_HOP))
-    first, after = only(Reflected, events)
+    first, _, after = only(Reflected, events)
     assert "known: Heron" in first.line
     assert "lacking: days" in first.line
     assert "ReedStore" in first.line
     assert events.index(after) == events.index(only(Stepped, events)[0]) + 1
+
+
+def test_what_the_found_passages_name_is_opened_before_the_model_is_asked() -> None:
+    model = ScriptedModel(["42 [2]"])
+    made = Agent(FakeLibrary(HERON, leads=True), chat=model, limits=Limits(breadth=1, max_steps=0))
+    events = list(made.stream(TWO_HOP))
+    first, lead = only(Searched, events)
+    assert [p.path for p in (*first.passages, *lead.passages)] == ["docs/heron.md", "src/reed.py"]
+    assert "ReedStore" in lead.query
+    assert [c.path for c in only(Answered, events)[0].answer.citations if c.quote == "KEEP = 42  # d"] == [
+        "src/reed.py"
+    ]
+
+
+def test_a_draft_without_support_is_written_once_more_from_other_passages() -> None:
+    model = ScriptedModel(["The sources do not say.", "ReedStore keeps 42 [2]"])
+    made = Agent(FakeLibrary(HERON, leads=True), chat=model, limits=Limits(breadth=1, max_steps=0))
+    answer = made.ask(EASY)
+    assert "KEEP = 42" not in model.calls[0][-1]["content"]
+    assert "KEEP = 42" in model.calls[1][-1]["content"]
+    assert (answer.abstained, answer.usage.calls) == (False, 2)
+
+
+def test_a_second_draft_without_support_abstains() -> None:
+    model = ScriptedModel(["The sources do not say."] * 2)
+    answer = Agent(FakeLibrary(HERON, leads=True), chat=model, limits=Limits(breadth=1, max_steps=0)).ask(EASY)
+    assert (answer.abstained, model.unspoken) == (True, 0)
 
 
 def test_a_repeated_query_is_answered_with_already_done() -> None:
