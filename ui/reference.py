@@ -20,8 +20,7 @@ output; progress, steps and messages go to standard error.
 ## Models
 
 `--model local` runs the embedded model in a process of its own: no key, no network. Its window is `CONTEXT_TOKENS`, for
-the question, the sources and the answer together. A call of any model that takes longer than `CALL_SECONDS` is given
-up.
+the question, the sources and the answer together. A call of a model that takes longer than `CALL_SECONDS` is given up.
 
 ## What is kept
 
