@@ -11,7 +11,7 @@ from pathlib import Path
 # Not `ui`, where the question stands, nor the README, which shows its answer: both would find themselves.
 CLONE = ("docs", "ingest", "retrieval", "agent", "evals")
 CLONE_QUESTION = "After how many seconds is a call of a model given up? The command line page names the constant."
-SAMPLE_QUESTION = "For how many days are heron readings kept, and which function deletes the older ones?"
+SAMPLE_QUESTION = "For how many days are heron readings kept?"
 
 
 @dataclass(frozen=True, slots=True)
