@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent.units import sentences, squeeze
+from agent.units import squeeze
+from ingest.sentences import sentences
 from retrieval.types import Passage
 
 _LEADS = 2  # passages of later rounds that an answer is written from
