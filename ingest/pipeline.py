@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -173,6 +174,8 @@ class _Crew:
     def _start(self) -> _Worker:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=_work, args=(theirs,), daemon=True)
+        # The first start of a process starts this one too, and that unblocks SIGINT.
+        resource_tracker.ensure_running()
         # Ctrl-C reaches every process of the terminal, but only the parent decides what it means. The worker inherits
         # the block; a Ctrl-C that comes meanwhile waits for the parent's unblocking.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
