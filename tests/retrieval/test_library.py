@@ -75,8 +75,9 @@ def test_a_name_knows_where_it_is_defined_and_who_mentions_it(opened: Library) -
     assert [chunk.path for chunk in opened.symbols("sweep()").defined] == ["src/store.py"]
 
 
-def test_an_unknown_name_suggests_what_is_spelled_alike(opened: Library) -> None:
-    symbols = opened.symbols("heron_retention")
+@pytest.mark.parametrize("name", ["heron_retention", "heronRetention", "HeronRetention", "config.heronRetention"])
+def test_an_unknown_name_suggests_what_is_spelled_alike(opened: Library, name: str) -> None:
+    symbols = opened.symbols(name)
     assert (symbols.defined, symbols.near) == ((), ("HERON_RETENTION",))
 
 
@@ -131,6 +132,23 @@ def test_status_counts_and_tells_what_changed_since(opened: Library, folder: Pat
     status = opened.status()
     assert status.stale == ("guide.md", "src/store.py")
     assert (status.totals.documents, dict(status.languages)) == (3, {"python": 2, "markdown": 1})
+
+
+def test_size_is_what_the_disk_gives_not_how_long_sparse_files_are(opened: Library) -> None:
+    before = opened.status().size
+    with (opened.workspace.folder / "sparse").open("wb") as file:
+        file.truncate(1 << 30)
+    assert 0 < before <= opened.status().size < before + (1 << 20)
+
+
+def test_what_cannot_be_opened_holds_nothing_open(folder: Path) -> None:
+    indexing.index([folder])
+    with Library(find(folder)) as opened:
+        opened.store.remove(sorted(opened.store.ids())[:2])
+    with pytest.raises(WorkspaceDamaged):
+        Library(find(folder))
+    held = [fd.resolve() for fd in Path("/proc/self/fd").iterdir()]
+    assert [path for path in held if path.is_relative_to(folder)] == []
 
 
 def test_the_fingerprint_changes_with_the_index(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -174,8 +173,6 @@ def test_a_damaged_index_is_one_line_with_the_repair(hoplite: Hoplite, indexed: 
     assert result.exit_code == 2
     assert one_line(result.stderr)
     assert "hoplite index" in result.stderr
-    del result  # its traceback holds the library, and that the store's own lock, as no ended process would
-    gc.collect()
     assert hoplite("index", indexed).exit_code == 0
     assert hoplite("search", "x", "--workspace", indexed / ".hoplite").exit_code == 0
 
