@@ -166,7 +166,8 @@ class Manifest:
     def indexed_at(self) -> str | None:
         """Return when a document was last written, UTC, ISO 8601; None before the first."""
         with self._database.reading() as connection:
-            return connection.execute("SELECT max(indexed_at) FROM documents").fetchone()[0]  # type: ignore[no-any-return]
+            found: str | None = connection.execute("SELECT max(indexed_at) FROM documents").fetchone()[0]
+        return found
 
     def note_failures(self, failures: Iterable[Failure]) -> None:
         """Replace the failures of the run before by this one's."""
