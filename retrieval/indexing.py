@@ -95,7 +95,9 @@ def index(
     walked = time.time_ns()
     if not files and not workspace.manifest.exists():
         reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items())) or "the folder is empty"
-        raise UserError(f"There is nothing to index in {', '.join(map(str, paths))} ({reasons}).")
+        raise UserError(
+            f"There is nothing to index in {', '.join(map(str, paths))} ({reasons}). Name a folder of documents or code."
+        )
     create(workspace.folder, workspace.base)
     with ExitStack() as held:
         held.enter_context(Lock(workspace))
@@ -109,6 +111,8 @@ def index(
         with closing(Manifest(workspace.manifest)) as manifest:
             made = manifest.settings()
             chosen_embedder = embedder_named(embedder or (made.embedder if made else None))
+            # Before the store is opened, which knows of another embedder no more than that its vectors do not fit.
+            manifest.hold_to(chosen_embedder.name, chosen_embedder.dim)
             with closing(EdgeStore(workspace.store, chosen_embedder.dim)) as store:
                 indexer = Indexer(store, manifest, chosen_embedder)
                 repaired = _repaired(store, manifest)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.errors import ToolError, UserError, WorkspaceBusy, WorkspaceDamaged, WorkspaceMissing
+from ingest.errors import EmbedderMismatch, ToolError, UserError, WorkspaceBusy, WorkspaceDamaged, WorkspaceMissing
 from retrieval import indexing, library
 from retrieval.library import Library
 from retrieval.workspace import create, find
@@ -195,6 +195,14 @@ def test_a_file_that_changed_or_went_is_all_that_is_touched(folder: Path) -> Non
     assert (applied.written, applied.unchanged, applied.forgotten) == (1, 1, 1)
 
 
+def test_another_embedder_is_refused_by_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    indexing.index([folder])
+    monkeypatch.setattr(HashEmbedder, "name", "hash-128")
+    monkeypatch.setattr(HashEmbedder, "dim", 128)
+    with pytest.raises(EmbedderMismatch, match=r"indexed with hash-64 \(64 numbers a vector\); hash-128 makes 128"):
+        indexing.index([folder])
+
+
 def test_a_folder_below_is_indexed_into_the_workspace_above(folder: Path) -> None:
     indexing.index([folder])
     assert indexing.index([folder / "src"]).documents == 3
@@ -215,6 +223,6 @@ def test_a_folder_that_is_not_there_or_empty_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no file or folder"):
         indexing.index([tmp_path / "none"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="nothing to index"):
+    with pytest.raises(UserError, match=r"nothing to index .* Name a folder"):
         indexing.index([tmp_path / "empty"])
     assert list((tmp_path / "empty").iterdir()) == []
