@@ -95,9 +95,8 @@ def index(
     walked = time.time_ns()
     if not files and not workspace.manifest.exists():
         reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items())) or "the folder is empty"
-        raise UserError(
-            f"There is nothing to index in {', '.join(map(str, paths))} ({reasons}). Name a folder of documents or code."
-        )
+        named = ", ".join(map(str, paths))
+        raise UserError(f"There is nothing to index in {named} ({reasons}). Name a folder of documents or code.")
     create(workspace.folder, workspace.base)
     with ExitStack() as held:
         held.enter_context(Lock(workspace))

@@ -92,7 +92,8 @@ class Manifest:
         elif (made.embedder, made.dim) != (embedder, dim):
             raise EmbedderMismatch(
                 f"This workspace was indexed with {made.embedder} ({made.dim} numbers a vector); "
-                f"{embedder} makes {dim}. Re-index with `hoplite index --rebuild`, or use `--embedder {made.embedder}`."
+                f"{embedder} makes {dim}. Re-index with `hoplite index PATH --rebuild --embedder {embedder}`, "
+                f"or use `--embedder {made.embedder}`."
             )
 
     def unchanged(self, path: str, size: int, mtime_ns: int) -> bool:
