@@ -30,7 +30,7 @@ def retrieval_table(report: RetrievalReport) -> str:
 def run_table(report: RunReport) -> str:
     """One line a metric, then errors, usage and time."""
     rows = [["metric", "%"], *([name, _percent(value)] for name, value in report.metrics.items())]
-    usage = ", ".join(f"{amount:g} {name}" for name, amount in report.usage.items())
+    usage = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in report.usage.items())
     errors = f", {report.errors} failed and in no metric" if report.errors else ""
     return "\n".join(
         [

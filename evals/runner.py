@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from agent.citations import without_labels
 from evals import metrics
 from evals.dataset_store import Progress
 from evals.datasets import Question
@@ -110,12 +111,12 @@ def run(
 def score(question: Question, given: RunAnswer) -> dict[str, float]:
     """Score one answer with every metric that the question's gold allows.
 
-    An abstention counts as an empty answer. An unanswerable question is right (f1, em, contains 1) when the answer
-    abstains, as SQuAD 2.0 has it. `recall` is the share of gold documents among those shown, `all_shown` whether all
-    are; `citation_precision` is the share of cited documents that are gold, 0 where an answer cites nothing, and is
-    not scored for an abstention.
+    The answer is compared without its labels. An abstention counts as an empty answer. An unanswerable question is
+    right (f1, em, contains 1) when the answer abstains, as SQuAD 2.0 has it. `recall` is the share of gold documents
+    among those shown, `all_shown` whether all are; `citation_precision` is the share of cited documents that are gold,
+    0 where an answer cites nothing, and is not scored for an abstention.
     """
-    text = "" if given.abstained else given.answer
+    text = "" if given.abstained else without_labels(given.answer)
     scores = {"abstained": float(given.abstained)}
     if question.unanswerable:
         scores |= dict.fromkeys(("f1", "em", "contains"), float(given.abstained))

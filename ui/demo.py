@@ -10,8 +10,8 @@ from pathlib import Path
 
 # Not `ui`, where the question stands, nor the README, which shows its answer: both would find themselves.
 CLONE = ("docs", "ingest", "retrieval", "agent", "evals")
-CLONE_QUESTION = "Which hash function makes a chunk's id, in the file that the architecture page names for it?"
-SAMPLE_QUESTION = "For how many days are heron readings kept, and which function deletes the older ones?"
+CLONE_QUESTION = "After how many seconds is a call of a model given up? The command line page names the constant."
+SAMPLE_QUESTION = "For how many days are heron readings kept?"
 
 
 @dataclass(frozen=True, slots=True)

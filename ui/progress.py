@@ -110,11 +110,11 @@ class Waiting:
         if self._status is not None:
             self._status.stop()
 
-    def line(self, text: str) -> None:
-        """Show finished lines."""
+    def line(self, text: str, *, err: bool = True) -> None:
+        """Show finished lines; those of the result go to standard output, with `err` false."""
         if self._status is not None:
             self._status.stop()
-        click.echo(text, err=True)
+        click.echo(text, err=err)
         if self._status is not None:
             self._status.start()
 

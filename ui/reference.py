@@ -16,6 +16,16 @@ Written by `python -m ui.reference`; a test compares it with the program.
 Exit codes: 0 done · 1 a bug · 2 you can fix it, and one line says how · 3 another process holds the workspace ·
 4 finished, but some files or questions failed · 130 stopped with Ctrl-C. `--json` prints one JSON object on standard
 output; progress, steps and messages go to standard error.
+
+## Models
+
+`--model local` runs the embedded model in a process of its own: no key, no network. Its window is `CONTEXT_TOKENS`, for
+the question, the sources and the answer together. A call of a model that takes longer than `CALL_SECONDS` is given up.
+
+## What is kept
+
+The trace of every run is kept in the workspace for `KEEP_DAYS`; `hoplite trace list` shows the newest. Notes of earlier
+answers stay until `hoplite memory forget` deletes them. What `hoplite index` left out, and why, is in `hoplite status`.
 """
 
 

@@ -48,22 +48,24 @@ def place(path: str, start_line: int, end_line: int) -> str:
 
 def megabytes(size: float) -> str:
     """Return a number of bytes as people read it."""
+    if size >= 1e10:
+        return f"{size / 1e9:,.1f} GB"
     return f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"
 
 
-def excerpt(text: str, query: str, lines: int = EXCERPT_LINES) -> str:
-    """Return the run of lines that holds most of the query's words, the first of equals."""
+def excerpt(text: str, query: str, *, lines: int = EXCERPT_LINES, width: int = WIDTH) -> str:
+    """Return the run of lines that holds most of the query's words, the first of equals, each cut to `width`."""
     words = {word.casefold() for word in re.findall(r"\w+", query) if len(word) > 2}
     rows = [row for row in block(text).splitlines() if row.strip()]
     best = max(
         range(max(1, len(rows) - lines + 1)),
         key=lambda at: (sum(word in "\n".join(rows[at : at + lines]).casefold() for word in words), -at),
     )
-    return "\n".join(row[:WIDTH] for row in rows[best : best + lines])
+    return "\n".join(_cut(row, width) for row in rows[best : best + lines])
 
 
-def hit(number: int, found: Hit, query: str) -> str:
-    """Return one hit: where it is, its header, what found it, its score and an excerpt."""
+def hit(number: int, found: Hit, query: str, *, width: int = WIDTH) -> str:
+    """Return one hit: where it is, its header, what found it, its score and an excerpt of lines up to `width`."""
     chunk = found.chunk
     head = f"{number:>2}  {click.style(place(chunk.path, chunk.start_line, chunk.end_line), bold=True)}"
     via = ", ".join(visible(way) for way in found.via)
@@ -71,7 +73,7 @@ def hit(number: int, found: Hit, query: str) -> str:
         (
             f"{head}  {_header(chunk.header, chunk.path)}".rstrip(),
             click.style(f"    {via}  {found.score:.3f}", dim=True),
-            textwrap.indent(excerpt(chunk.text, query), "    │ ", lambda line: True),
+            textwrap.indent(excerpt(chunk.text, query, width=width), "    │ ", lambda line: True),
         )
     )
 
@@ -123,12 +125,11 @@ def answer(given: Answer) -> str:
 
 
 def citation(cited: Citation) -> str:
-    """Return one citation: label, place, quote, and whether the quote stands there."""
-    quote = visible(" ".join(cited.quote.split()))
-    quote = quote if len(quote) <= WIDTH else quote[: WIDTH - 1] + "…"
+    """Return one citation: label, place and whether the quote stands there; below it the quote."""
+    quote = _cut(visible(" ".join(cited.quote.split())), WIDTH)
     checked = click.style("✓ verified", fg="green") if cited.verified else click.style("✗ not verified", fg="red")
     where = click.style(place(cited.path, cited.start_line, cited.end_line), bold=True)
-    return f"[{visible(cited.label)}] {where}  “{quote}”  {checked}"
+    return f"[{visible(cited.label)}] {where}  {checked}\n    “{quote}”"
 
 
 def cost(given: Answer, seconds: float) -> str:
@@ -153,7 +154,7 @@ def _step(step: object) -> str:
     elif step.observation.strip():
         rows = block(step.observation).strip().splitlines()
         rows = [*rows[:6], f"… {len(rows) - 6} lines more"] if len(rows) > 7 else rows
-        parts.append(textwrap.indent("\n".join(row[:WIDTH] for row in rows), "    → "))
+        parts.append(textwrap.indent("\n".join(_cut(row, WIDTH) for row in rows), "    → "))
     return "\n".join(parts)
 
 
@@ -165,6 +166,10 @@ def _recalled(note: Note, stale: bool) -> str:
 def _header(header: str, path: str) -> str:
     """The header without the path it begins with, which stands beside it already."""
     return visible(header.removeprefix(path).removeprefix(" > ").strip())
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
 
 
 def _mark(word: str) -> str:

@@ -163,6 +163,10 @@ def test_scores_of_an_answer_worked_by_hand() -> None:
     }
 
 
+def test_labels_are_no_part_of_the_answer_that_is_scored() -> None:
+    assert score(QUESTIONS[0], RunAnswer("Answer 0 [1] [12]."))["em"] == 1.0
+
+
 def test_an_abstention_is_right_only_where_nothing_can_be_answered() -> None:
     abstained = RunAnswer("The sources do not say.", abstained=True)
     unanswerable = Question("u", "?", (), (), "none", unanswerable=True)

@@ -29,6 +29,10 @@ def test_an_excerpt_is_the_lines_with_most_of_the_querys_words() -> None:
     assert render.excerpt(text, "Which heron eats fish?", lines=2) == "the heron waits\nfor fish"
 
 
+def test_a_line_too_long_for_the_terminal_shows_that_it_was_cut() -> None:
+    assert render.excerpt("a heron waits for fish", "heron", width=9) == "a heron…"
+
+
 def test_a_place_of_one_line_is_one_number() -> None:
     assert render.place("a\x1b.md", 3, 3) == "a\\x1b.md:3"
     assert render.place("a.md", 3, 5) == "a.md:3-5"
@@ -39,8 +43,8 @@ def test_an_answer_shows_each_citation_and_whether_it_was_verified() -> None:
     given = Answer("q", "45 [1]\x1b[2J", False, cited, stopped="seconds")
     shown = click.unstyle(render.answer(given))
     assert "45 [1]\\x1b[2J" in shown
-    assert "[1] a.md:3  “Forty five.”  ✓ verified" in shown
-    assert "[2] b.md:1-2  “Fifty.”  ✗ not verified" in shown
+    assert "[1] a.md:3  ✓ verified\n    “Forty five.”" in shown
+    assert "[2] b.md:1-2  ✗ not verified\n    “Fifty.”" in shown
     assert "Stopped early (seconds)" in shown
 
 

@@ -42,7 +42,6 @@ def run(
     begun = time.monotonic()
     answer = show(planned(agent, question) if plan else agent.stream(question), quiet=quiet)
     if not quiet:
-        click.echo(f"\n{render.answer(answer)}")
         click.echo(f"\n{render.cost(answer, time.monotonic() - begun)}", err=True)
     return answer
 
@@ -83,7 +82,7 @@ def _typed() -> str:
 
 
 def show(events: Iterable[Event], *, quiet: bool = False) -> Answer:
-    """Show the events of a run as they come, and return the answer among them."""
+    """Show the events of a run as they come, the answer on standard output, and return the answer."""
     from agent.types import Answered, AnswerToken
     from ui.progress import Waiting
 
@@ -92,6 +91,8 @@ def show(events: Iterable[Event], *, quiet: bool = False) -> Answer:
         for event in events:
             if isinstance(event, Answered):
                 answer = event.answer
+                if not quiet:
+                    waiting.line(f"\n{render.answer(answer)}\n", err=False)
             elif isinstance(event, AnswerToken):
                 waiting.draft(event.text)
             elif not quiet and (text := render.event(event)):

@@ -41,10 +41,10 @@ def pull(name: str | None) -> None:
     from retrieval import weights
 
     names = [name] if name else [weights.STATIC, weights.TRANSFORMER_INT8, weights.LOCAL_MODEL]
-    for each in names:
-        if weights.installed(each):
-            click.echo(f"{each} is here.", err=True)
-            continue
+    missing = [each for each in names if not weights.installed(each)]
+    if not missing:
+        click.echo(f"{name or 'All that Hoplite uses by default'} is here.", err=True)
+    for each in missing:
         with Meter(unit="bytes") as meter:
             folder = weights.pull(each, lambda done, total, what, m=meter: m.show(what, done, total or None))  # type: ignore[misc]
         click.echo(f"{each} is in {folder}.", err=True)

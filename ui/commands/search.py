@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,9 @@ from ui.commands.options import json_option, opened, print_json, workspace_optio
 
 if TYPE_CHECKING:
     from retrieval.types import SearchResult
+
+MARGIN = 6
+"""Columns left of an excerpt."""
 
 
 @click.command(short_help="Find passages, without a language model.")
@@ -34,12 +38,17 @@ def search(
     """Find the passages for QUERY: by words, by meaning, and by the names that lead from one to the next."""
     from retrieval.types import Scope
 
+    if not query.strip():
+        raise click.UsageError("The query is empty.", click.get_current_context())
     with opened(workspace) as library:
         result = library.search(query, k=k, hops=hops, scope=Scope(path, kind))
     if as_json:
         print_json(found(result))
     elif result.hits:
-        click.echo("\n\n".join(render.hit(number, hit, query) for number, hit in enumerate(result.hits, start=1)))
+        columns = shutil.get_terminal_size((render.WIDTH + MARGIN, 24)).columns
+        width = max(20, min(render.WIDTH, columns - MARGIN))
+        shown = (render.hit(number, hit, query, width=width) for number, hit in enumerate(result.hits, start=1))
+        click.echo("\n\n".join(shown))
         click.echo(f"\n{sum(result.timings.values()):.2f} s", err=True)
     else:
         click.echo("Nothing found.", err=True)

@@ -40,7 +40,8 @@ def symbols(name: str, as_json: bool, workspace: Path | None) -> None:
             f"Nothing here defines or mentions {name!r}. {near}`hoplite search {name!r}` finds what is worded alike."
         )
     for title, chunks in (("defined", known.defined), ("mentioned", known.mentioned)):
-        click.echo(f"{title} in {len(chunks)} {'place' if len(chunks) == 1 else 'places'}")
+        places = f"in {len(chunks)} {'place' if len(chunks) == 1 else 'places'}" if chunks else "nowhere here"
+        click.echo(f"{title} {places}")
         for line in render.mentions(chunks):
             click.echo(line)
 
