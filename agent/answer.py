@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from agent.guard import Marker, visible
 from agent.models import Message
 from agent.prompts import prompt
-from agent.units import sentences
+from ingest.sentences import sentences
 from retrieval.types import Passage
 
 NOT_SAID = "The sources do not say."

@@ -14,8 +14,9 @@ from itertools import accumulate
 
 from agent.terms import content, numbers, stem
 from agent.types import Citation
-from agent.units import Unit, sentences, squeeze
+from agent.units import Unit, squeeze
 from ingest.names import SHORTEST_NAME, fold, identifiers, phrases, words
+from ingest.sentences import sentences
 from ingest.types import Document
 
 UNSUPPORTED = "[no source]"

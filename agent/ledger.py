@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent.units import sentences, squeeze
+from agent.units import squeeze
+from ingest.sentences import sentences
 from retrieval.types import Passage
 
 _LEADS = 2  # passages of later rounds that an answer is written from
@@ -89,7 +90,13 @@ class Ledger:
         return [self._passages[label] for label in sorted(chosen, key=int)]
 
     def _holding(self, labels: Sequence[str], wanted: Sequence[str]) -> list[str]:
-        return sorted(labels, key=lambda label: -sum(name in self._passages[label].text for name in wanted))
+        """Sort by the wanted names that a passage holds; one that few passages hold says more than one in all."""
+        holders = {name: sum(name in passage.text for passage in self) for name in wanted}
+
+        def worth(label: str) -> float:
+            return sum(1 / holders[name] for name in wanted if name in self._passages[label].text)
+
+        return sorted(labels, key=worth, reverse=True)
 
 
 def _inside(inner: Passage, outer: Passage) -> bool:

@@ -133,10 +133,10 @@ class Agent:
         """Search, and enter the best passages in the ledger."""
         before, breadth = run.budget.seconds, self._limits.breadth
         with run.stage("search"):
-            result = self._library.search(query, k=max(8, breadth))
+            result = self._library.search(query, k=2 * breadth)  # hits that touch become one passage
             labels = self._enter(run, result, breadth)
             shown = {passage.path for passage in run.ledger}
-            run.found = run.found or tuple(hit for hit in result.hits if hit.chunk.path in shown)
+            run.found = run.found or tuple(hit for hit in result.hits if hit.chunk.path in shown)[:breadth]
         run.toolbox.note_search(query, labels)
         run.steps.append(Step("search", query, labels))
         return Searched(query, run.shown(labels), run.budget.seconds - before)

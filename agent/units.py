@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ingest.sentences import blocks, sentences
 from ingest.types import Kind
 from retrieval.types import Passage
 
@@ -14,14 +14,6 @@ LONGEST_QUOTE = 400
 
 _WINDOW = 3
 """Lines of code in the longest unit: a signature, a call with its arguments, a constant with its comment."""
-
-# Lines that begin a block of their own, and lines after which one begins.
-_BREAK = re.compile(r"^\s*(?:#{1,6}\s|[-*+•]\s|\d+[.)]\s|\||>|\.\. |={3,}|-{3,}|~{3,}|$)")
-_ALONE = re.compile(r"^\s*(?:#{1,6}\s|\||={3,}|-{3,}|~{3,}|$)")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[`*_]*[A-Z0-9À-Þ`])")
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|Prof|Gen|Col|Lt|Rev|No|vs|cf|ca|e\.g|i\.e|etc|Inc|Ltd|Co|Corp)|\b[A-Z])\.$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +35,6 @@ def units(passage: Passage, kind: Kind) -> list[Unit]:
     return [unit for unit in found if any(c.isalnum() for c in unit.text)]
 
 
-def sentences(text: str) -> list[str]:
-    """Return the sentences of a text, without splitting after initials and common abbreviations."""
-    parts: list[str] = []
-    start = 0
-    for match in _SENTENCE_END.finditer(text):
-        if not _ABBREVIATION.search(text[start : match.start()]):
-            parts.append(text[start : match.end()].strip())
-            start = match.end()
-    parts.append(text[start:].strip())
-    return [part for part in parts if part]
-
-
 def squeeze(text: str) -> str:
     """Return the text with every run of white space as one space: how a quote is compared with its source."""
     return " ".join(text.split())
@@ -73,11 +53,8 @@ def _code(passage: Passage) -> Iterator[Unit]:
 
 def _prose(passage: Passage) -> Iterator[Unit]:
     lines = passage.text.splitlines()
-    start = 0
-    for at in range(len(lines) + 1):
-        if at == len(lines) or (at > start and (_BREAK.match(lines[at]) or _ALONE.match(lines[at - 1]))):
-            yield from _block(passage, lines, start, at)
-            start = at
+    for start, end in blocks(lines):
+        yield from _block(passage, lines, start, end)
 
 
 def _block(passage: Passage, lines: list[str], start: int, end: int) -> Iterator[Unit]:

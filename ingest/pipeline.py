@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -32,9 +33,12 @@ _AHEAD = 64
 """Batches handed out beyond the one that is yielded next: bounds what waits in memory behind a slow file."""
 
 
+_tracer = trace.get_tracer("hoplite.ingest")
+
+
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """What reading one file gave: its chunks, or the reason why there are none."""
+    """What reading one file gave: its chunks, or the reason why there are none; and how long it took, in seconds."""
 
     path: str
     source: str
@@ -45,6 +49,8 @@ class FileRead:
     language: str
     chunks: tuple[Chunk, ...]
     error: FileFailed | None
+    load_seconds: float = field(default=0.0, compare=False)
+    chunk_seconds: float = field(default=0.0, compare=False)
 
 
 def read(
@@ -62,7 +68,7 @@ def read(
         patience: seconds a worker may take for one file.
 
     A file that cannot be read, or that a worker dies of, is yielded with its `error`; the others go on. Closing the
-    iterator, or Ctrl-C, ends the workers.
+    iterator, or Ctrl-C, ends the workers. Workers write no spans: what they did is summed up in one, "read".
     """
     known = known or {}
     changed = [file for file in files if known.get(file.path) != (file.size, file.mtime_ns)]
@@ -70,20 +76,39 @@ def read(
     if count < 2:
         yield from (read_file(file) for file in changed)
         return
+    span = _tracer.start_span("read", attributes={"hoplite.workers": count})
     crew = _Crew(changed, count, patience)
+    sums: dict[str, float] = {}
     try:
-        yield from crew.results()
+        for result in crew.results():
+            for key, more in _measures(result).items():
+                sums[key] = sums.get(key, 0) + more
+            yield result
     finally:
         crew.end()
+        span.set_attributes({f"hoplite.{key}": round(value, 3) for key, value in sums.items()})
+        span.end()
+
+
+def _measures(result: FileRead) -> dict[str, float]:
+    """What one file adds to the span "read"."""
+    return {
+        "files": 1,
+        "failed": result.error is not None,
+        "chunks": len(result.chunks),
+        "load_seconds": result.load_seconds,
+        "chunk_seconds": result.chunk_seconds,
+    }
 
 
 def read_file(file: FoundFile) -> FileRead:
     """Load and chunk one file in this process, as the spans "load" and "chunk"."""
-    tracer = trace.get_tracer("hoplite.ingest")
+    begun = time.perf_counter()
     try:
-        with tracer.start_as_current_span("load", attributes={"hoplite.path": file.path}):
+        with _tracer.start_as_current_span("load", attributes={"hoplite.path": file.path}):
             document = load(file.source, file.path)
-        with tracer.start_as_current_span("chunk", attributes={"hoplite.path": file.path}) as span:
+        loaded = time.perf_counter()
+        with _tracer.start_as_current_span("chunk", attributes={"hoplite.path": file.path}) as span:
             chunks = tuple(chunk(document))
             span.set_attribute("hoplite.chunks", len(chunks))
     except FileFailed as error:
@@ -100,6 +125,8 @@ def read_file(file: FoundFile) -> FileRead:
         document.language,
         chunks,
         None,
+        loaded - begun,
+        time.perf_counter() - loaded,
     )
 
 
@@ -173,6 +200,8 @@ class _Crew:
     def _start(self) -> _Worker:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=_work, args=(theirs,), daemon=True)
+        # The first start of a process starts this one too, and that unblocks SIGINT.
+        resource_tracker.ensure_running()
         # Ctrl-C reaches every process of the terminal, but only the parent decides what it means. The worker inherits
         # the block; a Ctrl-C that comes meanwhile waits for the parent's unblocking.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -77,12 +77,12 @@ class Database:
         elif found > version:
             raise UserError(
                 f"{self.path} was written by a newer Hoplite (format {found}; this one reads {version}). "
-                "Update Hoplite, or start over with `hoplite index --rebuild`."
+                "Update Hoplite, or start over with `hoplite index PATH --rebuild`."
             )
         elif found < version:
             raise UserError(
                 f"{self.path} was written by an older Hoplite (format {found}; this one reads {version}). "
-                "Run `hoplite index --rebuild`."
+                "Run `hoplite index PATH --rebuild`."
             )
 
     @contextmanager
@@ -93,7 +93,9 @@ class Database:
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the class, the rest its detail
             if code in _DAMAGE:
-                raise WorkspaceDamaged(f"{self.path} is damaged ({error}). Run `hoplite index --rebuild`.") from error
+                raise WorkspaceDamaged(
+                    f"{self.path} is damaged ({error}). Run `hoplite index PATH --rebuild`."
+                ) from error
             if code in _ENVIRONMENT:
                 raise UserError(
                     f"{self.path} could not be used: {error}. Check the disk's space and the folder's permissions."

@@ -46,7 +46,10 @@ class NameGraph:
         for name in dict.fromkeys([*code, *prose]):
             for chunk in definers.get(name, ()):
                 gain, first = found.get(chunk, (0.0, name))
-                found[chunk] = (gain + self._specific[name] / math.sqrt(len(definers[name])), first)
+                found[chunk] = (
+                    gain + self._specific[name] / math.sqrt(len(definers[name])),
+                    first,
+                )
         return found
 
     def edges(self, origins: Sequence[int]) -> Mapping[int, Sequence[Edge]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def index(
     embedder: str | None = None,
     rebuild: bool = False,
     workers: int | None = None,
+    on_workspace: Callable[[Workspace], object] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
     """Index files and folders, reading only what changed since the last run.
@@ -81,23 +83,35 @@ def index(
         embedder: Its name; the workspace's own by default, the static one for a new workspace.
         rebuild: Start from nothing.
         workers: Processes that read and chunk; one a core by default.
+        on_workspace: Told once the workspace is there and held, before the first span: so a first run is traced too.
         on_progress: Told after every file.
 
     Raises:
         UserError and its kin, each with the next step.
     """
     workspace = workspace_for(paths, chosen)
+    begun = time.time_ns()
     files, skipped = _walked(paths, workspace)
+    walked = time.time_ns()
     if not files and not workspace.manifest.exists():
         reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items())) or "the folder is empty"
-        raise UserError(f"There is nothing to index in {', '.join(map(str, paths))} ({reasons}).")
+        named = ", ".join(map(str, paths))
+        raise UserError(f"There is nothing to index in {named} ({reasons}). Name a folder of documents or code.")
     create(workspace.folder, workspace.base)
-    with Lock(workspace), _tracer.start_as_current_span("index.run"):
+    with ExitStack() as held:
+        held.enter_context(Lock(workspace))
+        if on_workspace:
+            on_workspace(workspace)
+        held.enter_context(_tracer.start_as_current_span("index.run", start_time=begun))
+        # Written after the fact: a workspace, and so a trace, is made only once there is something to put in it.
+        _tracer.start_span("walk", start_time=begun, attributes={"hoplite.files": len(files)}).end(walked)
         if rebuild:
             _clear(workspace)
         with closing(Manifest(workspace.manifest)) as manifest:
             made = manifest.settings()
             chosen_embedder = embedder_named(embedder or (made.embedder if made else None))
+            # Before the store is opened, which knows of another embedder no more than that its vectors do not fit.
+            manifest.hold_to(chosen_embedder.name, chosen_embedder.dim)
             with closing(EdgeStore(workspace.store, chosen_embedder.dim)) as store:
                 indexer = Indexer(store, manifest, chosen_embedder)
                 repaired = _repaired(store, manifest)
@@ -137,12 +151,10 @@ def _walked(paths: Sequence[Path], workspace: Workspace) -> tuple[list[FoundFile
     """Every file once, in the order of shown paths, and how many were skipped, by reason."""
     files: dict[str, FoundFile] = {}
     skipped: Counter[str] = Counter()
-    with _tracer.start_as_current_span("walk") as span:
-        for path in paths:
-            walked = walk(path, base=workspace.base)
-            files |= {file.path: file for file in walked.files}
-            skipped.update(walked.skipped)
-        span.set_attribute("hoplite.files", len(files))
+    for path in paths:
+        walked = walk(path, base=workspace.base)
+        files |= {file.path: file for file in walked.files}
+        skipped.update(walked.skipped)
     return [files[path] for path in sorted(files)], dict(sorted(skipped.items()))
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -27,6 +28,7 @@ from retrieval.protocols import Store
 from retrieval.rerank import Reader
 from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
+from retrieval.tokens import parts_of
 from retrieval.types import Hit, Passage, Scope, SearchResult
 from retrieval.workspace import Lock, Workspace
 
@@ -57,7 +59,8 @@ class Symbols:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is indexed and in what state. `stale` are documents whose file changed or went away; `size` is in bytes."""
+    """What is indexed and in what state. `stale` are documents whose file changed or went away; `size` is in bytes
+    of disk."""
 
     base: Path
     folder: Path
@@ -81,25 +84,23 @@ class Library:
         WorkspaceMissing where nothing was indexed yet.
         """
         self.workspace = workspace
-        self._lock = Lock(workspace)
-        try:
-            self._manifest = Manifest(workspace.manifest)
+        with ExitStack() as undo:
+            self._lock = undo.enter_context(Lock(workspace))
+            self._manifest = undo.enter_context(closing(Manifest(workspace.manifest)))
             made = self._manifest.settings()
             if made is None:
                 raise WorkspaceMissing(
                     f"Nothing is indexed in {workspace.folder} yet. Run `hoplite index {workspace.base}`."
                 )
             self._embedder = embedder_named(made.embedder)
-            self.store: Store = store or EdgeStore(workspace.store, made.dim)
+            self.store: Store = store or undo.enter_context(closing(EdgeStore(workspace.store, made.dim)))
             verify(self.store, self._manifest)
-        except BaseException:
-            self._lock.release()
-            raise
-        reader = weights.installed(weights.TRANSFORMER_INT8)
-        self.reads_closely = reader is not None
-        self._searcher = Searcher(
-            self.store, self._embedder, Reader(embedder_named(weights.TRANSFORMER_INT8)) if reader else None
-        )
+            reader = weights.installed(weights.TRANSFORMER_INT8)
+            self.reads_closely = reader is not None
+            self._searcher = Searcher(
+                self.store, self._embedder, Reader(embedder_named(weights.TRANSFORMER_INT8)) if reader else None
+            )
+            undo.pop_all()  # open: from here on it is `close` that gives all this back
 
     # Search ---------------------------------------------------------------------------------------------------------
 
@@ -216,7 +217,8 @@ class Library:
             stale=tuple(entry.path for entry in entries if _changed(entry)),
             failures=self._manifest.failures(),
             skips=self._manifest.skips(),
-            size=sum(f.stat().st_size for f in self.workspace.folder.rglob("*") if f.is_file()),
+            # Blocks, not lengths: the shard's files are sparse, and a new one's, 150 MB long, take 0.3 MB.
+            size=sum(f.lstat().st_blocks * 512 for f in self.workspace.folder.rglob("*") if f.is_file()),
         )
 
     def close(self) -> None:
@@ -247,12 +249,13 @@ class Library:
         return tuple(ordered[:limit])
 
     def _near(self, name: str) -> tuple[str, ...]:
-        """Defined names that differ from this one in case, underscores or a qualifier."""
-        parts = names.words(name)
-        spellings = [
-            *names.with_tails(name)[1:], "_".join(parts), "".join(parts), name.lower(), name.upper(),
-            "_".join(parts).upper(), "".join(part.title() for part in parts), names.prose_name(name),
-        ]  # fmt: skip
+        """Defined names that differ from this one in case, humps, underscores or a qualifier."""
+        spellings = [names.prose_name(name)]
+        for form in names.with_tails(name):
+            parts = parts_of(form)
+            snake, pascal = "_".join(parts), "".join(map(str.capitalize, parts))
+            camel = pascal[:1].lower() + pascal[1:]
+            spellings += [form, form.lower(), form.upper(), "".join(parts), snake, snake.upper(), camel, pascal]
         return tuple(sorted(self.store.defined([s for s in spellings if s and s != name])))
 
 

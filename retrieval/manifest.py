@@ -92,7 +92,8 @@ class Manifest:
         elif (made.embedder, made.dim) != (embedder, dim):
             raise EmbedderMismatch(
                 f"This workspace was indexed with {made.embedder} ({made.dim} numbers a vector); "
-                f"{embedder} makes {dim}. Re-index with `hoplite index --rebuild`, or use `--embedder {made.embedder}`."
+                f"{embedder} makes {dim}. Re-index with `hoplite index PATH --rebuild --embedder {embedder}`, "
+                f"or use `--embedder {made.embedder}`."
             )
 
     def unchanged(self, path: str, size: int, mtime_ns: int) -> bool:
@@ -166,7 +167,8 @@ class Manifest:
     def indexed_at(self) -> str | None:
         """Return when a document was last written, UTC, ISO 8601; None before the first."""
         with self._database.reading() as connection:
-            return connection.execute("SELECT max(indexed_at) FROM documents").fetchone()[0]  # type: ignore[no-any-return]
+            found: str | None = connection.execute("SELECT max(indexed_at) FROM documents").fetchone()[0]
+        return found
 
     def note_failures(self, failures: Iterable[Failure]) -> None:
         """Replace the failures of the run before by this one's."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ingest import names
+from ingest.sentences import blocks, sentences
 from ingest.types import Chunk
 from retrieval.tokens import tokens
 from retrieval.types import Hit, Passage
@@ -21,7 +21,8 @@ EXCERPT_LIMIT = 700
 GAP = 1
 """Lines, blank ones as a rule, that may lie between two chunks that are shown as one passage."""
 
-_SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?](?!\s|$)[^.!?\n]*)*(?:[.!?]+[\"')\]]*|\n{2,}|\n(?=[-*#|])|$)", re.DOTALL)
+WHOLE = 450
+"""Characters up to which a text is its own excerpt: less would save few tokens and lose the thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +95,28 @@ def excerpt(text: str, wanted: Mapping[str, float], *, code: bool, limit: int = 
     """Return the part of a text that has most of the wanted words, in the text's own order, "…" where it leaves out.
 
     Prose keeps its `SENTENCES` best sentences, code its first line (the signature, as a rule) and the best lines with
-    their neighbours. A text within the limit and, for prose, of that many sentences comes back whole.
+    their neighbours. A short text comes back whole.
     """
     if code:
         return _code_excerpt(text, wanted, limit)
-    sentences = [s.strip() for s in _SENTENCE.findall(text) if s.strip()]
-    if len(sentences) <= SENTENCES and len(text) <= limit:
-        return " ".join(text.split())
-    best = sorted(range(len(sentences)), key=lambda i: (-_worth(sentences[i], wanted), i))[:SENTENCES]
+    lines = text.splitlines()
+    parts = [
+        sentence
+        for start, end in blocks(lines)
+        for sentence in sentences(" ".join(" ".join(lines[start:end]).split()))
+        if any(c.isalnum() for c in sentence)
+    ]
+    if len(text) <= WHOLE or (len(parts) <= SENTENCES and len(text) <= limit):
+        return " ".join(parts)
+    best = sorted(range(len(parts)), key=lambda i: (-_worth(parts[i], wanted), i))[:SENTENCES]
     kept: list[int] = []
     size = 0
     for i in best:
-        if kept and size + len(sentences[i]) > limit:
+        if kept and size + len(parts[i]) > limit:
             continue
         kept.append(i)
-        size += len(sentences[i])
-    return _joined([" ".join(s.split())[:limit] for s in sentences], sorted(kept), " ")
+        size += len(parts[i])
+    return _joined([part[:limit] for part in parts], sorted(kept), " ")
 
 
 def _code_excerpt(text: str, wanted: Mapping[str, float], limit: int) -> str:

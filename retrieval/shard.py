@@ -163,8 +163,8 @@ class Shard:
             if "incompatible" in said:
                 raise EmbedderMismatch(
                     f"{self._folder} holds vectors of another length than the embedder's {self._dim} ({said}). "
-                    "Re-index with `hoplite index --rebuild`, or choose the embedder it was indexed with."
+                    "Re-index with `hoplite index PATH --rebuild`, or choose the embedder it was indexed with."
                 ) from error
             raise WorkspaceDamaged(
-                f"{self._folder} could not be {what} ({said}). Run `hoplite index --rebuild`."
+                f"{self._folder} could not be {what} ({said}). Run `hoplite index PATH --rebuild`."
             ) from error

@@ -98,7 +98,8 @@ class ServerStore:
             if dense["dense"].size != dim:
                 raise EmbedderMismatch(
                     f"The collection {self._collection} holds vectors of {dense['dense'].size} numbers; the embedder "
-                    f"makes {dim}. Re-index with `hoplite index --rebuild`, or choose the embedder it was indexed with."
+                    f"makes {dim}. Re-index with `hoplite index PATH --rebuild`, or choose the embedder it was "
+                    "indexed with."
                 )
             return
         self._client.create_collection(

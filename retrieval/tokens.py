@@ -40,6 +40,15 @@ def tokens(text: str) -> list[str]:
     return list(chain.from_iterable(map(_terms, words)))
 
 
+def parts_of(word: str) -> list[str]:
+    """Return the lower-case words that an identifier is put together from.
+
+    >>> parts_of("loadHTTPSettings_v2")
+    ['load', 'http', 'settings', 'v2']
+    """
+    return [part.lower() for piece in _PIECE.findall(word) for part in _HUMP.split(piece)]
+
+
 # Words repeat: with the cache 4 million tokens a second of Python source, without it 0.9 (one core).
 @lru_cache(maxsize=1 << 18)
 def _terms(word: str) -> tuple[str, ...]:
@@ -47,7 +56,7 @@ def _terms(word: str) -> tuple[str, ...]:
     word = word[:LONGEST]
     if not word.isascii():
         word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
-    parts = [part.lower() for piece in _PIECE.findall(word) for part in _HUMP.split(piece)]
+    parts = parts_of(word)
     if len(parts) > 1:
         parts.append(word.strip("_").lower())
     return tuple(part for part in parts if part not in STOP_WORDS)

@@ -31,3 +31,17 @@ def test_the_answer_is_written_from_the_first_search_and_the_best_of_later_round
 
 def test_an_empty_ledger_has_nothing_best() -> None:
     assert Ledger().best(3) == []
+
+
+def test_a_passage_with_a_rare_wanted_name_is_answered_from_before_better_ranked_ones() -> None:
+    ledger = Ledger()
+    texts = ["Lite one", "Lite two", "Lite three", "max_params = 9"]
+    ledger.add([passage("", text, f"{n}.md") for n, text in enumerate(texts)])
+    assert [p.text for p in ledger.best(2, ["Lite", "max_params"])] == ["Lite one", "max_params = 9"]
+
+
+def test_a_second_draft_is_written_from_what_the_first_was_not_the_newest_first() -> None:
+    ledger = Ledger()
+    ledger.add([passage("", name, f"{name}.md") for name in "abcd"])
+    ledger.add([passage("", name, f"{name}.md") for name in "xy"])
+    assert [p.text for p in ledger.others(3, {"1", "2"})] == ["c", "x", "y"]

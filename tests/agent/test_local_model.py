@@ -161,13 +161,18 @@ def gone(process_id: int, *, within: float) -> bool:
 
 @pytest.mark.weights
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # two loads of up to LOAD_SECONDS each, where other work holds the cores
 @pytest.mark.skipif(
     not HERE, reason=f"{weights.LOCAL_MODEL} is not in {MODELS}: `hoplite models pull`, or set HOPLITE_MODELS"
 )
 class TestWithWeights:
     @pytest.fixture(autouse=True)
-    def models(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def models(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Each test begins and ends without a server: this process may share one that an earlier test started."""
         monkeypatch.setenv("HOPLITE_MODELS", str(MODELS))
+        shared_server(model_file("")).stop()
+        yield
+        shared_server(model_file("")).stop()
 
     def test_it_answers_caches_and_starts_again_when_killed(self, capfd: pytest.CaptureFixture[str]) -> None:
         lines: list[str] = []

@@ -6,7 +6,8 @@ from fake_library import passage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.units import LONGEST_QUOTE, sentences, squeeze, units
+from agent.units import LONGEST_QUOTE, squeeze, units
+from ingest.sentences import sentences
 
 
 def test_initials_and_titles_end_no_sentence() -> None:

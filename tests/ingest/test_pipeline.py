@@ -6,6 +6,8 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -81,3 +83,20 @@ def test_stopping_early_leaves_no_process_behind(tree: Tree) -> None:
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert multiprocessing.active_children() == []
+
+
+def test_no_worker_ever_hears_ctrl_c(tree: Tree) -> None:
+    """Not even the first one of a process, in whose start multiprocessing unblocks the signal."""
+    code = f"""
+import multiprocessing, pathlib, signal
+from ingest.pipeline import read
+from ingest.walk import walk
+results = read(walk(pathlib.Path({str(tree(MANY))!r})).files, workers=2)
+next(results)
+for worker in multiprocessing.active_children():
+    status = pathlib.Path(f"/proc/{{worker.pid}}/status").read_text()
+    print(int(status.split("SigBlk:")[1].split()[0], 16) >> (signal.SIGINT - 1) & 1)
+results.close()
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("1\n1\n", "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,20 +107,33 @@ def test_what_may_not_be_read_is_counted(tree: Tree) -> None:
     assert walk(root).skipped == {"unreadable": 1}
 
 
-def test_folders_nested_deeper_than_the_stack_end_the_walk_for_nobody_else(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = tree({"a.md": "a"})
-    monkeypatch.chdir(root)
-    for _ in range(1500):
-        os.mkdir("deep")
-        os.chdir("deep")
+def nest(folder: Path, name: str, levels: int) -> None:
+    """Make folders within folders: one step each, since the whole way may be longer than a path can be."""
+    here = os.open(folder, os.O_DIRECTORY)
+    for _ in range(levels):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def test_folders_nested_deeper_than_the_stack_are_walked(tree: Tree) -> None:
+    """The stack is made small, not the tree large: pytest's own clean-up dies of a thousand levels."""
+    root = tree({"a.md": "a", "d/" * 200 + "b.md": "b"})
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
     try:
-        assert paths(root) == ["a.md"]
-    finally:  # nothing else gets this deep to remove it
-        for _ in range(1500):
-            os.chdir("..")
-            os.rmdir("deep")
+        assert paths(root) == ["a.md", "d/" * 200 + "b.md"]
+    finally:
+        sys.setrecursionlimit(usual)
+
+
+def test_a_folder_whose_path_is_too_long_to_open_is_counted(tree: Tree) -> None:
+    root = tree({"a.md": "a"})
+    nest(root, "d" * 200, 30)
+    assert paths(root) == ["a.md"]
+    assert walk(root).skipped == {"unreadable": 1}
 
 
 def test_names_that_are_no_text_are_shown_escaped_and_still_open(tree: Tree) -> None:

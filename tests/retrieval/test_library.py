@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.errors import ToolError, UserError, WorkspaceBusy, WorkspaceDamaged, WorkspaceMissing
+from ingest.errors import EmbedderMismatch, ToolError, UserError, WorkspaceBusy, WorkspaceDamaged, WorkspaceMissing
 from retrieval import indexing, library
 from retrieval.library import Library
 from retrieval.workspace import create, find
@@ -75,8 +75,9 @@ def test_a_name_knows_where_it_is_defined_and_who_mentions_it(opened: Library) -
     assert [chunk.path for chunk in opened.symbols("sweep()").defined] == ["src/store.py"]
 
 
-def test_an_unknown_name_suggests_what_is_spelled_alike(opened: Library) -> None:
-    symbols = opened.symbols("heron_retention")
+@pytest.mark.parametrize("name", ["heron_retention", "heronRetention", "HeronRetention", "config.heronRetention"])
+def test_an_unknown_name_suggests_what_is_spelled_alike(opened: Library, name: str) -> None:
+    symbols = opened.symbols(name)
     assert (symbols.defined, symbols.near) == ((), ("HERON_RETENTION",))
 
 
@@ -133,6 +134,23 @@ def test_status_counts_and_tells_what_changed_since(opened: Library, folder: Pat
     assert (status.totals.documents, dict(status.languages)) == (3, {"python": 2, "markdown": 1})
 
 
+def test_size_is_what_the_disk_gives_not_how_long_sparse_files_are(opened: Library) -> None:
+    before = opened.status().size
+    with (opened.workspace.folder / "sparse").open("wb") as file:
+        file.truncate(1 << 30)
+    assert 0 < before <= opened.status().size < before + (1 << 20)
+
+
+def test_what_cannot_be_opened_holds_nothing_open(folder: Path) -> None:
+    indexing.index([folder])
+    with Library(find(folder)) as opened:
+        opened.store.remove(sorted(opened.store.ids())[:2])
+    with pytest.raises(WorkspaceDamaged):
+        Library(find(folder))
+    held = [fd.resolve() for fd in Path("/proc/self/fd").iterdir()]
+    assert [path for path in held if path.is_relative_to(folder)] == []
+
+
 def test_the_fingerprint_changes_with_the_index(folder: Path) -> None:
     prints = []
     for text in (GUIDE, GUIDE, GUIDE + "More.\n"):
@@ -177,6 +195,14 @@ def test_a_file_that_changed_or_went_is_all_that_is_touched(folder: Path) -> Non
     assert (applied.written, applied.unchanged, applied.forgotten) == (1, 1, 1)
 
 
+def test_another_embedder_is_refused_by_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    indexing.index([folder])
+    monkeypatch.setattr(HashEmbedder, "name", "hash-128")
+    monkeypatch.setattr(HashEmbedder, "dim", 128)
+    with pytest.raises(EmbedderMismatch, match=r"indexed with hash-64 \(64 numbers a vector\); hash-128 makes 128"):
+        indexing.index([folder])
+
+
 def test_a_folder_below_is_indexed_into_the_workspace_above(folder: Path) -> None:
     indexing.index([folder])
     assert indexing.index([folder / "src"]).documents == 3
@@ -197,6 +223,6 @@ def test_a_folder_that_is_not_there_or_empty_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no file or folder"):
         indexing.index([tmp_path / "none"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="nothing to index"):
+    with pytest.raises(UserError, match=r"nothing to index .* Name a folder"):
         indexing.index([tmp_path / "empty"])
     assert list((tmp_path / "empty").iterdir()) == []

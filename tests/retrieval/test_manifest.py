@@ -95,7 +95,9 @@ def test_the_embedder_is_noted_once(manifest: Manifest) -> None:
 @pytest.mark.parametrize("other", [("bge", 768), ("static", 512)])
 def test_another_embedder_is_refused_with_both_names(manifest: Manifest, other: tuple[str, int]) -> None:
     manifest.hold_to("static", 256)
-    with pytest.raises(EmbedderMismatch, match=f"indexed with static .256 .*{other[0]} makes {other[1]}.*--rebuild"):
+    with pytest.raises(
+        EmbedderMismatch, match=f"indexed with static .256 .*{other[0]} makes {other[1]}.*index PATH --rebuild"
+    ):
         manifest.hold_to(*other)
 
 
@@ -121,7 +123,7 @@ def test_another_format_is_refused(file: Path, version: int, said: str) -> None:
 
 def test_a_file_that_is_no_database_is_told_with_the_next_step(file: Path) -> None:
     file.write_bytes(b"noise" * 500)
-    with pytest.raises(WorkspaceDamaged, match="hoplite index --rebuild"):
+    with pytest.raises(WorkspaceDamaged, match="hoplite index PATH --rebuild"):
         Manifest(file)
 
 
@@ -133,7 +135,7 @@ def test_a_damaged_page_is_told_when_it_is_read(file: Path) -> None:
     data[4096:] = b"\xff" * (len(data) - 4096)
     file.write_bytes(data)
     damaged = Manifest(file)
-    with pytest.raises(WorkspaceDamaged, match="hoplite index --rebuild"):
+    with pytest.raises(WorkspaceDamaged, match="hoplite index PATH --rebuild"):
         damaged.paths()
     damaged.close()
 

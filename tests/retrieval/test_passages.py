@@ -43,14 +43,21 @@ def test_parts_of_one_long_line_follow_one_another() -> None:
 
 
 def test_an_excerpt_keeps_the_sentences_with_the_wanted_words_in_their_order() -> None:
-    text = "Cats sleep. Herons wade. Dogs bark. Herons fish at dawn. Birds fly. Herons nest in spring."
+    dull = f"Cats sleep {'and sleep ' * 20}on."
+    text = f"{dull} Herons wade. {dull} Herons fish\nat dawn. {dull} Herons nest in spring."
     assert (
         excerpt(text, {"herons": 1.0}, code=False) == "… Herons wade. … Herons fish at dawn. … Herons nest in spring."
     )
 
 
+def test_a_short_text_is_its_own_excerpt() -> None:
+    assert excerpt("Title\n=====\n\nCats sleep. Herons\nwade. Dogs bark. Birds fly.", {}, code=False) == (
+        "Title Cats sleep. Herons wade. Dogs bark. Birds fly."
+    )
+
+
 def test_the_sentence_that_names_the_other_passage_is_kept() -> None:
-    bridge = prose("a.md", "Film", "It ran long. It cost much. It won prizes. It was shot by Ada Byrne. It sold well.")
+    bridge = prose("a.md", "Film", "It ran long. " * 40 + "It was shot by Ada Byrne. It sold well.")
     other = prose("b.md", "Ada Byrne", "She lives in Cork.")
     made = passages([hit(bridge, 2.0), hit(other, 1.0)], query="where", limit=2, idf=flat)
     assert "Ada Byrne" in made[0].excerpt

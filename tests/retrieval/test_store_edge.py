@@ -142,7 +142,7 @@ def test_lost_vectors_show_in_the_counts(folder: Path) -> None:
 def test_a_file_full_of_noise_is_told_with_the_next_step(folder: Path, victim: str) -> None:
     EdgeStore(folder, DIM).close()
     (folder / victim).write_bytes(b"noise" * 1000)
-    with pytest.raises(WorkspaceDamaged, match="hoplite index --rebuild"):
+    with pytest.raises(WorkspaceDamaged, match="hoplite index PATH --rebuild"):
         EdgeStore(folder, DIM)
 
 
@@ -176,7 +176,7 @@ def test_a_file_cut_short_at_which_the_engine_panics_is_told(folder: Path) -> No
     EdgeStore(folder, DIM).close()
     (victim,) = folder.glob("vectors/segments/*/vector_storage-dense/deleted/status.dat")
     victim.write_bytes(b"")
-    with pytest.raises(WorkspaceDamaged, match="hoplite index --rebuild"):
+    with pytest.raises(WorkspaceDamaged, match="hoplite index PATH --rebuild"):
         EdgeStore(folder, DIM)
 
 

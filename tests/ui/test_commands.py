@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from agent.tracing import start_tracing, trace, traces
+from retrieval.indexing import index
 from retrieval.workspace import Lock, find
 from tests.ui.conftest import Hoplite
 
@@ -119,6 +121,27 @@ def test_a_trace_can_be_listed_and_shown(hoplite: Hoplite, indexed: Path) -> Non
     assert "search.bm25" in hoplite("trace", "show", newest["id"][:8], *workspace).stdout
 
 
+def test_a_first_index_run_is_one_trace(hoplite: Hoplite, indexed: Path) -> None:
+    workspace = ("--workspace", indexed / ".hoplite")
+    (only,) = json.loads(hoplite("trace", "list", "--json", *workspace).stdout)["traces"]
+    assert (only["name"], only["error"]) == ("index.run", None)
+    spans = json.loads(hoplite("trace", "show", only["id"], "--json", *workspace).stdout)["spans"]
+    names = [span["name"] for span in spans]
+    assert names == ["index.run", "walk", "index", *["load", "chunk"] * 3, "embed", "write"]
+    assert spans[1]["end_ns"] <= spans[2]["start_ns"]
+
+
+def test_what_workers_read_is_summed_up_in_one_span(folder: Path) -> None:
+    for i in range(60):
+        (folder / f"f{i}.py").write_text(f"x{i} = {i}\n")
+    with ExitStack() as closing:
+        report = index([folder], workers=2, on_workspace=lambda w: closing.callback(start_tracing(w.traces).close))
+    (only,) = traces(find(folder).traces)
+    (read,) = [span.attributes for span in trace(find(folder).traces, only.id) if span.name == "read"]
+    assert (read["hoplite.files"], read["hoplite.chunks"], read["hoplite.workers"]) == (63, report.chunks, 2)
+    assert min(float(str(read[f"hoplite.{step}_seconds"])) for step in ("load", "chunk")) > 0
+
+
 def test_what_was_noted_can_be_shown_and_forgotten(hoplite: Hoplite, indexed: Path) -> None:
     workspace = ("--workspace", indexed / ".hoplite")
     hoplite("ask", "Readings older than how many days are deleted every night?", "--model", "none", *workspace)
@@ -150,8 +173,6 @@ def test_a_damaged_index_is_one_line_with_the_repair(hoplite: Hoplite, indexed: 
     assert result.exit_code == 2
     assert one_line(result.stderr)
     assert "hoplite index" in result.stderr
-    del result  # its traceback holds the library, and that the store's own lock, as no ended process would
-    gc.collect()
     assert hoplite("index", indexed).exit_code == 0
     assert hoplite("search", "x", "--workspace", indexed / ".hoplite").exit_code == 0
 

@@ -81,19 +81,16 @@ def run(
     from retrieval.indexing import index as index_paths
     from retrieval.indexing import workspace_for
 
-    workspace = workspace_for(paths, chosen)
-    settings = load_settings(workspace.folder, {"embedder": embedder}).settings
-    with ExitStack() as closing:
-        if workspace.folder.is_dir():  # a workspace is made only once there is something to put in it
-            closing.callback(start_tracing(workspace.traces).close)
-        with Meter(unit="files", quiet=quiet) as meter:
-            return index_paths(
-                paths,
-                chosen=chosen,
-                embedder=settings.embedder,
-                rebuild=rebuild,
-                on_progress=lambda at: meter.show("indexing", at.done, at.files, f"{at.chunks:,} chunks"),
-            )
+    settings = load_settings(workspace_for(paths, chosen).folder, {"embedder": embedder}).settings
+    with ExitStack() as closing, Meter(unit="files", quiet=quiet) as meter:
+        return index_paths(
+            paths,
+            chosen=chosen,
+            embedder=settings.embedder,
+            rebuild=rebuild,
+            on_workspace=lambda made: closing.callback(start_tracing(made.traces).close),
+            on_progress=lambda at: meter.show("indexing", at.done, at.files, f"{at.chunks:,} chunks"),
+        )
 
 
 def found(report: IndexReport, seconds: float, forgotten: int = 0) -> dict[str, Any]:
