@@ -52,6 +52,8 @@ class CommandLine(click.Group):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run a command and exit with its code; words that click finds wrong are one line, exit code 2."""
+        if os.environ.get("NO_COLOR"):  # https://no-color.org; click does not look at it
+            extra["color"] = False
         try:
             code = super().main(args, prog_name or "hoplite", **(extra | {"standalone_mode": False}))
         except click.exceptions.NoArgsIsHelpError as help_asked:

@@ -103,6 +103,7 @@ def test_each_stage_is_scored_over_documents_by_their_best_chunk(tmp_path: Path)
     with dataset_store(DATASET, indexing(Lengths()), tmp_path) as indexed:
         report = evaluate_retrieval(DATASET, indexed, lambda store: searches)
     assert (report.questions, report.skipped, list(report.stages)) == (2, 1, ["bm25", "hops"])
+    assert set(report.as_json()) == {"dataset", "questions", "stages", "timings"}
     # bm25 ranks d2 d0 d1: q0's gold at 2 and 3, q1's nowhere. hops ranks d0 d1 d3: at 1 and 2, and at 3.
     assert report.stages["bm25"] == {
         "recall@2": 0.25,

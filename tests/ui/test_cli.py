@@ -9,9 +9,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ingest.errors import ToolError, WorkspaceBusy
 from tests.ui.conftest import Hoplite
+from ui.cli import cli
 from ui.commands import status
 
 ROOT = Path(__file__).parents[2]
@@ -107,3 +109,16 @@ def test_a_reader_that_closes_early_is_no_bug() -> None:
     _, stderr = child.communicate(timeout=20)
     assert child.returncode in (0, 141)  # 0 where it had written everything before the reader was gone
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(("no_color", "styled"), [("1", False), ("", True)])
+def test_no_color_in_the_environment_takes_the_colours_away(indexed: Path, no_color: str, styled: bool) -> None:
+    words = ["symbols", "HERON_RETENTION", "--workspace", str(indexed / ".hoplite")]
+    result = CliRunner().invoke(cli, words, env={"NO_COLOR": no_color}, color=True)
+    assert (result.exit_code, "\x1b[" in result.stdout) == (0, styled)
+
+
+def test_an_empty_query_is_asked_for(hoplite: Hoplite) -> None:
+    result = hoplite("search", "  ")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "The query is empty." in result.stderr
