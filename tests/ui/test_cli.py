@@ -92,11 +92,13 @@ def test_the_workspace_is_named_before_or_after_the_command(
 def test_an_interrupt_is_one_line_and_exit_code_130() -> None:
     code = "import ui.commands.status as s, time; s.opened = lambda w: (print('up', flush=True), time.sleep(30)); "
     code += "from ui.cli import cli; cli.main(['status'])"
-    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=-1, stderr=-1, text=True)
-    assert child.stdout is not None
-    assert child.stdout.readline() == "up\n"
-    child.send_signal(signal.SIGINT)
-    _, stderr = child.communicate(timeout=20)
+    # A shell's background job ignores the signal, and so would the child of a test run in one.
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {code}"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=-1, stderr=-1, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=20)
     assert child.returncode == 130
     assert one_line(stderr)
     assert "run it again to go on" in stderr
