@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The question for `make demo Q='…'`, handed on through the environment, so that no quote in it reaches the shell.
+# As it was typed: make would read a dollar sign in it as the beginning of a variable.
+override Q := $(value Q)
 export Q
 
 .PHONY: help demo test check weights clean
