@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -56,7 +56,6 @@ class FileRead:
 def read(
     files: Sequence[FoundFile],
     workers: int | None = None,
-    known: Mapping[str, tuple[int, int]] | None = None,
     *,
     patience: float = PATIENCE,
 ) -> Iterator[FileRead]:
@@ -64,20 +63,17 @@ def read(
 
     Args:
         workers: processes to read with, as many as there are processors by default; 1, or few files, means none.
-        known: size and mtime_ns by shown path. A file that still has both is not read and not yielded.
         patience: seconds a worker may take for one file.
 
     A file that cannot be read, or that a worker dies of, is yielded with its `error`; the others go on. Closing the
     iterator, or Ctrl-C, ends the workers. Workers write no spans: what they did is summed up in one, "read".
     """
-    known = known or {}
-    changed = [file for file in files if known.get(file.path) != (file.size, file.mtime_ns)]
-    count = min(workers or os.cpu_count() or 1, len(changed) // FEW + 1)
+    count = min(workers or os.cpu_count() or 1, len(files) // FEW + 1)
     if count < 2:
-        yield from (read_file(file) for file in changed)
+        yield from (read_file(file) for file in files)
         return
     span = _tracer.start_span("read", attributes={"hoplite.workers": count})
-    crew = _Crew(changed, count, patience)
+    crew = _Crew(files, count, patience)
     sums: dict[str, float] = {}
     try:
         for result in crew.results():

@@ -54,11 +54,6 @@ class Applied:
     chunks: int = 0
     embedded: int = 0
 
-    @property
-    def documents(self) -> int:
-        """How many files were looked at."""
-        return self.written + self.unchanged + self.failed
-
 
 class Indexer:
     """Brings the store and the manifest to what the files say."""
@@ -77,14 +72,12 @@ class Indexer:
         results: Iterable[FileResult],
         *,
         walked: Callable[[str], bool] = lambda path: True,
-        on_progress: Callable[[Applied], None] | None = None,
     ) -> Applied:
         """Index the results, and forget the documents that were walked past without being seen.
 
         Args:
             results: One for every file of the walk, the unchanged ones too; read as they come.
             walked: Tells of a shown path whether this run's walk covered its place; others are left alone.
-            on_progress: Told after every batch and at the end.
         """
         failures: list[Failure] = []
         seen: set[str] = set()
@@ -94,16 +87,12 @@ class Indexer:
                 seen |= {result.path for result in batch}
                 failures += [Failure(r.path, r.error.reason, str(r.error)) for r in batch if r.error]
                 done = self._write(batch, done)
-                if on_progress:
-                    on_progress(done)
             gone = {path for path in self._manifest.paths() - seen if walked(path)}
             self._forget(gone)
             self.sweep()
             self._manifest.note_failures(failures)
             done = _plus(done, forgotten=len(gone))
             span.set_attributes({f"hoplite.{field}": getattr(done, field) for field in Applied.__dataclass_fields__})
-        if on_progress:
-            on_progress(done)
         return done
 
     def sweep(self) -> int:

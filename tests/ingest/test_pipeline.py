@@ -71,13 +71,6 @@ def test_a_bad_file_is_told_with_its_reason_and_the_others_are_read(tree: Tree) 
     ]
 
 
-def test_what_is_known_by_size_and_time_is_not_read_again(tree: Tree) -> None:
-    root = tree({"a.md": "a", "b.md": "b"})
-    known = {file.path: (file.size, file.mtime_ns) for file in walk(root).files}
-    (root / "b.md").write_text("changed")
-    assert paths(list(read(walk(root).files, known=known))) == ["b.md"]
-
-
 def test_stopping_early_leaves_no_process_behind(tree: Tree) -> None:
     results = read(walk(tree(MANY)).files, workers=2)
     next(results)

@@ -273,13 +273,6 @@ def test_text_that_is_not_unicode_fails_its_file_only(desk: Desk, odd: FileResul
     ]
 
 
-def test_progress_is_told_after_every_batch_and_at_the_end(desk: Desk) -> None:
-    told: list[Applied] = []
-    last = desk.apply(*FIRST, on_progress=told.append)
-    assert [t.documents for t in told] == [2, 3, 3]
-    assert told[-1] == last
-
-
 def test_a_document_larger_than_a_batch_is_written_in_parts(desk: Desk) -> None:
     done = desk.apply(a_file("big.md", *(f"part {i}" for i in range(10))))
     assert done == Applied(written=1, chunks=10, embedded=10)
