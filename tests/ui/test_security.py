@@ -32,7 +32,9 @@ def ask(method: str = "GET", path: str = "/", *, content: Any = None, **headers:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:7860") as client:
             return await client.request(method, path, content=content, headers=headers)
 
-    return asyncio.run(once())
+    # Not asyncio.run, which takes the thread's loop away: LiteLLM has made one by then, and would leave it unclosed.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(once())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "LOCALHOST:7860"])
