@@ -1,0 +1,44 @@
+"""How long a search takes in one warm process: `python -m evals.speed FOLDER`, over an indexed Django 5.1.4.
+
+The queries are the questions of the shipped Django set. The first line leaves the transformer out; the second lets it
+read every candidate anew; the third finds its vectors cached.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+from statistics import median
+
+import click
+
+from evals.datasets import load_questions
+from retrieval.library import Library
+from retrieval.workspace import find
+
+
+def seconds(library: Library, queries: list[str], *, rerank: bool) -> list[float]:
+    """Return the seconds that each query takes."""
+    taken = []
+    for query in queries:
+        began = time.perf_counter()
+        library.search(query, rerank=rerank)
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+def main(folder: str) -> None:
+    """Print the median and the longest of each round."""
+    with resources.as_file(resources.files("evals.sets") / "django.jsonl") as file:
+        queries = [question.question for question in load_questions(file)]
+    with Library(find(Path(folder))) as library:
+        library.search("load the models first")
+        for label, rerank in (("without the transformer", False), ("with it, nothing cached", True), ("cached", True)):
+            taken = seconds(library, queries, rerank=rerank)
+            click.echo(f"{label:25} median {1000 * median(taken):5.0f} ms, longest {1000 * max(taken):5.0f} ms")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else ".")
