@@ -15,7 +15,7 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 LONGEST_NAME = 8
 """Words in the longest prose name that is looked for. Of 4,178 Wikipedia titles in three multi-hop question sets,
@@ -166,34 +166,26 @@ def file_names(path: str) -> list[str]:
     return found
 
 
-def candidates(text: str) -> set[str]:
-    """Return every run of words that could be a prose name: all that `mentioned` can return."""
-    return {name for runs in _runs(text) for name in runs}
-
-
-def mentioned(text: str, defined: Collection[str]) -> list[str]:
-    """Return the defined prose names that a text mentions: at each word the longest one, in order of appearance.
+def runs(text: str) -> list[list[str]]:
+    """Return, for each word of a text, the runs of words from there that could be prose names, the longest first.
 
     A single word is a name only where it is written as one, with a capital, or in a script without them: "variable" in
     a sentence is a word, whatever function has that name.
     """
-    found: dict[str, None] = {}
-    for runs in _runs(text):
-        for name in runs:
-            if name in defined:
-                found[name] = None
-                break
-    return list(found)
-
-
-def _runs(text: str) -> Iterator[list[str]]:
-    """Yield, for each word of a text, the runs of words from there that could be names, the longest first."""
     parts = [(part, part == word) for word in _WORD.findall(fold(text)) for part in word.split("_") if part]
     folded = [part.lower() for part, _ in parts]
+    found: list[list[str]] = []
     for i, (part, whole) in enumerate(parts):
         shortest = 1 if whole and not part.islower() else 2
-        runs = (" ".join(folded[i : i + n]) for n in range(min(LONGEST_NAME, len(folded) - i), shortest - 1, -1))
-        yield [run for run in runs if len(run) >= SHORTEST_NAME]
+        here = (" ".join(folded[i : i + n]) for n in range(min(LONGEST_NAME, len(folded) - i), shortest - 1, -1))
+        found.append([run for run in here if len(run) >= SHORTEST_NAME])
+    return found
+
+
+def mentioned(found: Iterable[Iterable[str]], defined: Collection[str]) -> list[str]:
+    """Return the defined names among a text's runs: at each word the longest one, in order of appearance."""
+    names = (next((name for name in here if name in defined), "") for here in found)
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
 from ingest import names
 from ingest.types import Chunk
@@ -13,14 +14,15 @@ from retrieval.protocols import Store
 from retrieval.tokens import tokens
 from retrieval.types import Scope
 
-OPEN_WORDS_LIMIT = 1000
+OPEN_WORDS_LIMIT = 300
 """How deep the list of chunks with the open words goes; a target below it counts as having none of them."""
 
 
 class NameGraph:
     """Edges for one question. Looks each chunk up once; made anew for every search."""
 
-    def __init__(self, store: Store, query: str, settings: HopSettings) -> None:
+    def __init__(self, store: Store, query: str, settings: HopSettings, *, chunks: int) -> None:
+        """`chunks` is how many the store holds: what the rarity of a word is measured against."""
         self._store = store
         self._settings = settings
         self.query_terms = tokens(query)
@@ -29,7 +31,7 @@ class NameGraph:
         self._edges: dict[int, list[Edge]] = {}
         self._open: dict[frozenset[str], dict[int, float]] = {}
         self._specific: dict[str, float] = {}
-        self._rarest = 0.0
+        self._rarest = math.log(max(2, chunks))
 
     def named(self, query: str) -> dict[int, tuple[float, str]]:
         """Return the chunks that define a name in the question: what that adds to their score, and the name.
@@ -37,8 +39,9 @@ class NameGraph:
         A rarer name is worth more, and so is a name of rarer words: a page headed "Settings" is hardly what a question
         about settings asks for, one headed "Hello Love" is.
         """
-        defined = self._store.defined(names.candidates(query) | set(names.identifiers(query)))
-        prose = names.mentioned(query, defined)
+        runs = names.runs(query)
+        defined = self._store.defined({*chain.from_iterable(runs), *names.identifiers(query)})
+        prose = names.mentioned(runs, defined)
         code = [name for name in names.identifiers(query) if name in defined]
         definers = self._store.definers([*prose, *code], common=self._settings.common)
         self._weigh(definers)
@@ -75,13 +78,13 @@ class NameGraph:
     def _look_up(self, origins: Sequence[int]) -> None:
         self._chunks.update(self._store.chunks([o for o in origins if o not in self._chunks]))
         present = [self._chunks[o] for o in origins if o in self._chunks]
-        prose = {c.id: c.text if c.kind == "prose" else "" for c in present}
+        runs = {c.id: names.runs(c.text) if c.kind == "prose" else [] for c in present}
         possible: set[str] = set()
         for chunk in present:
-            possible |= names.candidates(prose[chunk.id]) | set(chunk.mentions)
+            possible.update(chain.from_iterable(runs[chunk.id]), chunk.mentions)
         defined = self._store.defined(possible)
         forward = {
-            c.id: names.unique([*names.mentioned(prose[c.id], defined), *(m for m in c.mentions if m in defined)])
+            c.id: names.unique([*names.mentioned(runs[c.id], defined), *(m for m in c.mentions if m in defined)])
             for c in present
         }
         shared = {c.id: [n for n in (*c.defines, *c.mentions) if not self._in_question(n)] for c in present}
@@ -121,8 +124,6 @@ class NameGraph:
         """Note how specific names are: 1 for one whose words together are as rare as a word of a single chunk."""
         words = {name: tokens(name) for name in found if name not in self._specific}
         rarity = self._store.idf(list({word for parts in words.values() for word in parts}))
-        if self._rarest == 0.0:
-            self._rarest = math.log(max(2, self._store.counts().chunks))
         for name, parts in words.items():
             self._specific[name] = min(1.0, sum(max(0.0, rarity.get(word, 0.0)) for word in parts) / self._rarest)
 

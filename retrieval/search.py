@@ -34,7 +34,7 @@ _tracer = trace.get_tracer("hoplite.retrieval")
 
 
 class Searcher:
-    """Answers queries over one store. Holds no state but the reader's vectors."""
+    """Answers queries over one store, which is not written to meanwhile."""
 
     def __init__(
         self, store: Store, embedder: Embedder, reader: Reader | None = None, settings: HopSettings | None = None
@@ -43,6 +43,7 @@ class Searcher:
         self._embedder = embedder
         self._reader = reader
         self._settings = settings or HopSettings()
+        self._chunks = store.counts().chunks
 
     def search(
         self, query: str, *, k: int = 10, hops: int | None = None, scope: Scope | None = None, rerank: bool = True
@@ -70,7 +71,7 @@ class Searcher:
         query = " ".join(query.split())[:QUERY_LIMIT]
         run = _Run()
         with _tracer.start_as_current_span("search", attributes={"hoplite.query": query, "hoplite.k": k}):
-            graph = NameGraph(self._store, query, self._settings)
+            graph = NameGraph(self._store, query, self._settings, chunks=self._chunks)
             with run.stage("leads"):
                 found = leads(
                     self._store,
@@ -89,7 +90,7 @@ class Searcher:
     def _stages(
         self, query: str, settings: HopSettings, scope: Scope, rerank: bool, run: _Run
     ) -> tuple[tuple[Scored, ...], dict[int, tuple[str, ...]]]:
-        graph = NameGraph(self._store, query, settings)
+        graph = NameGraph(self._store, query, settings, chunks=self._chunks)
         with run.stage("bm25"):
             found = self._store.lexical(graph.query_terms, limit=LEXICAL_STAGE, scope=scope)
             run.stages["bm25"] = tuple(found)

@@ -40,14 +40,16 @@ def test_phrases_are_capitalised_and_no_mere_beginnings(text: str, expected: lis
 
 def test_the_longest_defined_name_is_mentioned() -> None:
     text = "The Journal of Mathematical Physics is old"
-    assert names.mentioned(text, {"journal", "journal of mathematical physics"}) == ["journal of mathematical physics"]
+    assert names.mentioned(names.runs(text), {"journal", "journal of mathematical physics"}) == [
+        "journal of mathematical physics"
+    ]
 
 
 def test_a_single_word_is_a_name_only_where_it_is_written_as_one() -> None:
     defined = {"salt", "salt mine", "timestamp", "sel gemme"}
-    assert names.mentioned("A salt mine, much salt, Salt itself.", defined) == ["salt mine", "salt"]
-    assert names.mentioned("much salt", defined) == []
-    assert names.mentioned("CURRENT_TIMESTAMP", defined) == []
+    assert names.mentioned(names.runs("A salt mine, much salt, Salt itself."), defined) == ["salt mine", "salt"]
+    assert names.mentioned(names.runs("much salt"), defined) == []
+    assert names.mentioned(names.runs("CURRENT_TIMESTAMP"), defined) == []
 
 
 @pytest.mark.parametrize(
