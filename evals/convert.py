@@ -1,0 +1,256 @@
+"""Public question sets as dataset folders: `python -m evals.convert hipporag|wikihop FILES... OUT`.
+
+Where the files come from, and what each set counts, is in docs/datasets.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import click
+from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, ValidationError
+
+from evals.datasets import Question, Record
+from ingest.errors import UserError
+
+Passage = tuple[str, str]  # title and text: what makes two passages one
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A dataset's corpus and questions. `dropped` are the ids of the questions that came without any passage."""
+
+    records: tuple[Record, ...]
+    questions: tuple[Question, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question as any of the sets puts it, with its own passages; `gold` are those that hold the evidence."""
+
+    id: str
+    question: str
+    answers: tuple[str, ...]
+    type: str
+    passages: tuple[Passage, ...]
+    gold: tuple[Passage, ...]
+
+
+# The sets carry more keys than are read here (decompositions, entity ids), so that unknown ones are let through.
+class _MuSiQueParagraph(BaseModel):
+    title: str
+    paragraph_text: str
+    is_supporting: bool
+
+
+class _MuSiQue(BaseModel):
+    id: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    answer: str
+    answer_aliases: list[str]
+    # The unanswerable half of the full MuSiQue marks no support and gives the answer of another text.
+    answerable: Literal[True] = True
+    paragraphs: list[_MuSiQueParagraph]
+
+    def asked(self) -> _Asked:
+        return _Asked(
+            self.id,
+            self.question,
+            (self.answer, *self.answer_aliases),
+            self.id.split("__")[0],  # 2hop, 3hop1: the id begins with how its hops hang together
+            tuple((each.title, each.paragraph_text) for each in self.paragraphs),
+            tuple((each.title, each.paragraph_text) for each in self.paragraphs if each.is_supporting),
+        )
+
+
+class _HotpotQA(BaseModel):
+    id: str = Field(min_length=1, alias="_id")
+    question: str = Field(min_length=1)
+    answer: str
+    type: str
+    context: list[tuple[str, list[str]]] = []
+    supporting_facts: list[tuple[str, int]]
+
+    def asked(self, separator: str, place: str) -> _Asked:
+        """`separator` stands between sentences. Raises UserError for support that no passage of the question has."""
+        passages = tuple((title, separator.join(sentences)) for title, sentences in self.context)
+        supporting = {title for title, _ in self.supporting_facts}
+        if passages and (unknown := supporting - {title for title, _ in passages}):
+            raise UserError(
+                f"{place}: question {self.id!r} is supported by {min(unknown)!r}, which its context lacks. "
+                "Correct or remove it."
+            )
+        gold = tuple(passage for passage in passages if passage[0] in supporting)
+        return _Asked(self.id, self.question, (self.answer,), self.type, passages, gold)
+
+
+class _CorpusEntry(BaseModel):
+    title: str
+    text: str
+
+
+_T = TypeVar("_T")
+# Which of its two forms a file has is seen before it is checked, so that an error speaks of that form alone.
+_HIPPORAG_QUESTIONS: TypeAdapter[list[_MuSiQue | _HotpotQA]] = TypeAdapter(
+    list[
+        Annotated[
+            Annotated[_MuSiQue, Tag("MuSiQue")] | Annotated[_HotpotQA, Tag("HotpotQA")],
+            Discriminator(lambda row: "MuSiQue" if isinstance(row, dict) and "paragraphs" in row else "HotpotQA"),
+        ]
+    ]
+)
+_HIPPORAG_CORPUS: TypeAdapter[list[_CorpusEntry] | dict[str, list[str]]] = TypeAdapter(
+    Annotated[
+        Annotated[list[_CorpusEntry], Tag("list")] | Annotated[dict[str, list[str]], Tag("dict")],
+        Discriminator(lambda entries: "dict" if isinstance(entries, dict) else "list"),
+    ]
+)
+_WIKIHOP_QUESTION = TypeAdapter(_HotpotQA)
+
+
+def from_hipporag(questions: Path, corpus: Path) -> Converted:
+    """Convert HippoRAG's files: questions as MuSiQue or HotpotQA has them, and one corpus for all of them.
+
+    Raises UserError, which names the file, for one that cannot be read or has another form, an id given twice, a
+    question without support, and support that the corpus lacks.
+    """
+    rows = _checked(_HIPPORAG_QUESTIONS, _bytes(questions), str(questions))
+    entries = _checked(_HIPPORAG_CORPUS, _bytes(corpus), str(corpus))
+    # HotpotQA's sentences begin with the space that parts them.
+    asked = [row.asked() if isinstance(row, _MuSiQue) else row.asked("", str(questions)) for row in rows]
+    if isinstance(entries, dict):
+        return _pool([(title, "".join(sentences)) for title, sentences in entries.items()], asked, questions, corpus)
+    return _pool([(entry.title, entry.text) for entry in entries], asked, questions, corpus)
+
+
+def from_wikihop(path: Path) -> Converted:
+    """Convert a JSON-lines file of 2WikiMultihopQA questions; the corpus is the passages of all of them, each once.
+
+    Raises UserError, with file and line, for a line that is no such question; else as `from_hipporag`.
+    """
+    asked = [
+        # 2WikiMultihopQA's sentences carry no space between them.
+        _checked(_WIKIHOP_QUESTION, line, f"{path}:{number}").asked(" ", f"{path}:{number}")
+        for number, line in enumerate(_bytes(path).split(b"\n"), start=1)
+        if line.strip()
+    ]
+    return _pool([passage for each in asked for passage in each.passages], asked, path, path)
+
+
+def write_dataset(folder: Path, converted: Converted) -> None:
+    """Write `corpus.jsonl` and `questions.jsonl`. Raises UserError where either is there already."""
+    records = ({"id": each.id, "title": each.title, "text": each.text} for each in converted.records)
+    questions = (
+        {
+            "id": each.id,
+            "question": each.question,
+            "answers": each.answers,
+            "supporting_ids": each.supporting,
+            "type": each.type,
+        }
+        for each in converted.questions
+    )
+    if there := [name for name in ("corpus.jsonl", "questions.jsonl") if (folder / name).exists()]:
+        raise UserError(f"{folder / there[0]} is there already. Give another OUT.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, lines in (("corpus.jsonl", records), ("questions.jsonl", questions)):
+            with (folder / name).open("x", encoding="utf-8", newline="\n") as file:
+                file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be written ({error.strerror}). Give another OUT.") from error
+
+
+def _pool(passages: Iterable[Passage], asked: Sequence[_Asked], questions: Path, corpus: Path) -> Converted:
+    """Number the passages in the order they come, each once, and turn each question's gold into those numbers."""
+    ids = {passage: f"d{number:05d}" for number, passage in enumerate(dict.fromkeys(passages))}
+    kept: dict[str, Question] = {}
+    for each in asked:
+        if not each.passages:
+            continue
+        if each.id in kept:
+            raise UserError(f"{questions}: question id {each.id!r} comes twice. Remove one of the two.")
+        if not each.gold:
+            raise UserError(f"{questions}: question {each.id!r} has no supporting passage. Remove it.")
+        if missing := [title for title, text in each.gold if (title, text) not in ids]:
+            raise UserError(
+                f"{corpus}: {missing[0]!r}, which supports question {each.id!r}, is not there with that text. "
+                f"Give the corpus that belongs to {questions}."
+            )
+        supporting = tuple(dict.fromkeys(ids[passage] for passage in each.gold))
+        kept[each.id] = Question(each.id, each.question, each.answers, supporting, each.type)
+    if not kept:
+        raise UserError(f"{questions} has no question with passages. Give a file of questions with their context.")
+    records = tuple(Record(id, title, text) for (title, text), id in ids.items())
+    return Converted(records, tuple(kept.values()), tuple(each.id for each in asked if not each.passages))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). docs/datasets.md says where it is from.") from error
+
+
+def _checked(adapter: TypeAdapter[_T], data: bytes, place: str) -> _T:
+    """Parse and check JSON; the first thing that is wrong is the error, with its place inside the file."""
+    try:
+        return adapter.validate_json(data, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        inside = ".".join(map(str, first["loc"]))
+        seen = repr(first["input"])
+        got = seen if len(seen) <= 80 else seen[:79] + "…"
+        raise UserError(
+            f"{place}: {inside + ': ' if inside else ''}{first['msg']} (got {got}). "
+            "Give the file that docs/datasets.md names."
+        ) from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Turn the files of a public question set into a dataset folder OUT (docs/datasets.md)."""
+
+
+@cli.command()
+@click.argument("questions", type=click.Path(path_type=Path))
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+def hipporag(questions: Path, corpus: Path, out: Path) -> None:
+    """MuSiQue or HotpotQA, as HippoRAG has them: two JSON files."""
+    _write(out, from_hipporag(questions, corpus))
+
+
+@cli.command()
+@click.argument("questions", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+def wikihop(questions: Path, out: Path) -> None:
+    """2WikiMultihopQA, as MIGRES has it: one file, a question a line."""
+    _write(out, from_wikihop(questions))
+
+
+def _write(out: Path, converted: Converted) -> None:
+    write_dataset(out, converted)
+    click.echo(
+        f"{out}: {len(converted.records)} passages, {len(converted.questions)} questions, "
+        f"{len(converted.dropped)} dropped for having no context"
+    )
+
+
+def main() -> None:
+    """Run the command line; what the user can fix is one line and exit code 2."""
+    try:
+        cli(prog_name="python -m evals.convert")
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
