@@ -196,3 +196,9 @@ def test_a_question_set_is_scored(hoplite: Hoplite, indexed: Path, tmp_path: Pat
     report = json.loads(result.stdout)
     assert (report["questions"], report["errors"]) == (1, 0)
     assert report["metrics"]["recall"] == 1.0
+
+
+def test_a_search_without_the_transformer_says_so_and_still_searches(hoplite: Hoplite, indexed: Path) -> None:
+    result = hoplite("search", "HERON_RETENTION", "--json", "--workspace", indexed / ".hoplite")
+    assert "hoplite models pull all-MiniLM-L6-v2-int8" in result.stderr
+    assert "reranked" not in json.loads(result.stdout)["timings"]

@@ -61,10 +61,17 @@ def opened(workspace: Path | None) -> Iterator[Library]:
     """Give the library of the workspace that was chosen or is found from here, traced into it, and close it."""
     from agent.build import open_library
     from agent.tracing import start_tracing
+    from retrieval.weights import TRANSFORMER_INT8
     from retrieval.workspace import find
 
     with open_library(find(Path.cwd(), workspace)) as library:
         tracing = start_tracing(library.workspace.traces)
+        if not library.reads_closely:
+            click.echo(
+                "The transformer that orders the best passages is not here: searching without it. "
+                f"Fetch it with `hoplite models pull {TRANSFORMER_INT8}`.",
+                err=True,
+            )
         try:
             yield library
         finally:
