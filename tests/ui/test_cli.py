@@ -56,7 +56,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_what_was_foreseen_is_one_line_and_its_exit_code(
     hoplite: Hoplite, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int
 ) -> None:
-    def fails(workspace: Path | None) -> None:
+    def fails(workspace: Path | None, **options: object) -> None:
         raise raised
 
     monkeypatch.setattr(status, "opened", fails)
@@ -66,14 +66,14 @@ def test_what_was_foreseen_is_one_line_and_its_exit_code(
 
 
 def test_a_bug_leaves_as_its_traceback(hoplite: Hoplite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "opened", lambda workspace: 1 / 0)
+    monkeypatch.setattr(status, "opened", lambda workspace, **options: 1 / 0)
     result = hoplite("status")
     assert result.exit_code == 1
     assert isinstance(result.exception, ZeroDivisionError)
 
 
 def test_a_message_with_an_escape_sequence_shows_it_harmless(hoplite: Hoplite, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(workspace: Path | None) -> None:
+    def fails(workspace: Path | None, **options: object) -> None:
         raise ToolError("bad \x1b[31m name\nsecond line")
 
     monkeypatch.setattr(status, "opened", fails)
@@ -90,7 +90,7 @@ def test_the_workspace_is_named_before_or_after_the_command(
 
 
 def test_an_interrupt_is_one_line_and_exit_code_130() -> None:
-    code = "import ui.commands.status as s, time; s.opened = lambda w: (print('up', flush=True), time.sleep(30)); "
+    code = "import ui.commands.status as s, time; s.opened = lambda w, **o: (print('up', flush=True), time.sleep(30)); "
     code += "from ui.cli import cli; cli.main(['status'])"
     # A shell's background job ignores the signal, and so would the child of a test run in one.
     code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {code}"

@@ -79,7 +79,7 @@ def _sandbox() -> Iterator[Check]:
 
 def _index(workspace: Path | None) -> Check:
     try:
-        with opened(workspace) as library:
+        with opened(workspace, searches=False) as library:
             status = library.status()
     except WorkspaceMissing:
         return Check("index", False, "none here", "hoplite index PATH", needed=False)

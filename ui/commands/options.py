@@ -57,8 +57,11 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def opened(workspace: Path | None) -> Iterator[Library]:
-    """Give the library of the workspace that was chosen or is found from here, traced into it, and close it."""
+def opened(workspace: Path | None, *, searches: bool = True) -> Iterator[Library]:
+    """Give the library of the workspace that was chosen or is found from here, traced into it, and close it.
+
+    A command that `searches` says so where it has to do without the transformer.
+    """
     from agent.build import open_library
     from agent.tracing import start_tracing
     from retrieval.weights import TRANSFORMER_INT8
@@ -66,7 +69,7 @@ def opened(workspace: Path | None) -> Iterator[Library]:
 
     with open_library(find(Path.cwd(), workspace)) as library:
         tracing = start_tracing(library.workspace.traces)
-        if not library.reads_closely:
+        if searches and not library.reads_closely:
             click.echo(
                 "The transformer that orders the best passages is not here: searching without it. "
                 f"Fetch it with `hoplite models pull {TRANSFORMER_INT8}`.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @workspace_option
 def status(as_json: bool, workspace: Path | None) -> None:
     """Show what is indexed, what changed since, what failed or was skipped and why, and how big the index is."""
-    with opened(workspace) as library:
+    with opened(workspace, searches=False) as library:
         now = library.status()
     if as_json:
         print_json(found(now))

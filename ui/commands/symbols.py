@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @workspace_option
 def symbols(name: str, as_json: bool, workspace: Path | None) -> None:
     """Show where NAME is defined and who mentions it: a function, a class, a setting, a heading."""
-    with opened(workspace) as library:
+    with opened(workspace, searches=False) as library:
         known = library.symbols(name, limit=50)
     if as_json:
         print_json(
