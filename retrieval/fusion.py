@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from retrieval.protocols import Vectors
 from retrieval.types import Scored
 
 LEXICAL_WEIGHT = 0.3
@@ -14,6 +17,13 @@ def scaled(lexical: Sequence[Scored]) -> dict[int, float]:
     """Return BM25 scores divided by the best one, so that they lie in (0, 1]."""
     best = max((hit.score for hit in lexical), default=0.0)
     return {hit.id: hit.score / best for hit in lexical} if best > 0 else {}
+
+
+def cosines_of(question: Vectors, vectors: Mapping[int, Vectors]) -> dict[int, float]:
+    """Return the cosine between a unit vector (d,) and each of the unit vectors (d,)."""
+    if not vectors:
+        return {}
+    return dict(zip(vectors, (np.stack(list(vectors.values())) @ question).tolist(), strict=True))
 
 
 def fused(lexical: Mapping[int, float], cosines: Mapping[int, float]) -> dict[int, float]:

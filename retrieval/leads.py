@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from ingest.types import Chunk
-from retrieval.fusion import fused, ranked
+from retrieval.fusion import cosines_of, fused, ranked
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, gains
 from retrieval.protocols import Store, Vectors
@@ -89,7 +87,5 @@ def _documents(
 
 
 def _fused(question: Vectors, vectors: Mapping[int, Vectors], lexical: Mapping[int, float]) -> dict[int, float]:
-    if not vectors:
-        return {}
-    cosines = dict(zip(vectors, (np.stack(list(vectors.values())) @ question).tolist(), strict=True))
+    cosines = cosines_of(question, vectors)
     return fused({chunk: lexical[chunk] for chunk in cosines if chunk in lexical}, cosines)

@@ -6,14 +6,13 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-import numpy as np
 from opentelemetry import trace
 
-from retrieval.fusion import fused, ranked, scaled
+from retrieval.fusion import cosines_of, fused, ranked, scaled
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, follow
 from retrieval.leads import leads
-from retrieval.protocols import Embedder, Store, Vectors
+from retrieval.protocols import Embedder, Store
 from retrieval.rerank import Reader
 from retrieval.types import Hit, Scope, Scored, SearchResult
 
@@ -102,7 +101,7 @@ class Searcher:
         with run.stage("fused"):
             cosines = {hit.id: hit.score for hit in nearest}
             unseen = [hit.id for hit in found[:FIRST_STAGE] if hit.id not in cosines]
-            cosines |= _cosines(question, self._store.vectors(unseen))
+            cosines |= cosines_of(question, self._store.vectors(unseen))
             start = fused({chunk: lexical[chunk] for chunk in lexical if chunk in cosines}, cosines)
             run.stages["fused"] = order = ranked(start)
         via = _found_by(start, run.stages)
@@ -121,7 +120,7 @@ class Searcher:
                 chunks = self._store.chunks([hit.id for hit in order[:CANDIDATES]])
                 read = self._reader.vectors(chunks)
                 question = self._reader.question(query)
-                close = fused({chunk: lexical[chunk] for chunk in lexical if chunk in read}, _cosines(question, read))
+                close = fused({chunk: lexical[chunk] for chunk in lexical if chunk in read}, cosines_of(question, read))
                 walked, carried = follow(
                     _with_names(close, {c: named[c] for c in named if c in read}, settings),
                     graph,
@@ -166,12 +165,6 @@ class _Run:
             yield
             span.set_attribute("hoplite.found", len(self.stages.get(name, ())))
         self.timings[name] = time.perf_counter() - began
-
-
-def _cosines(question: Vectors, vectors: Mapping[int, Vectors]) -> dict[int, float]:
-    if not vectors:
-        return {}
-    return dict(zip(vectors, (np.stack(list(vectors.values())) @ question).tolist(), strict=True))
 
 
 def _with_names(
