@@ -135,7 +135,7 @@ def fenced(reply: str) -> str:
     return f"{_FENCE[0]}\n{reply.strip()}{_FENCE[1]}" if calls else reply
 
 
-class _Driven(CodeAgent):  # type: ignore[misc]
+class _Driven(CodeAgent):  # type: ignore[misc]  # smolagents ships no types
     """A CodeAgent that is shown the conversation it is given."""
 
     conversation: list[ChatMessage]
@@ -151,7 +151,7 @@ def _message(role: str, text: str) -> ChatMessage:
 def _tool(spec: ToolSpec) -> Tool:
     """A smolagents tool for a function of ours; the executor checks its arguments by `inputs`."""
 
-    class Named(Tool):  # type: ignore[misc]
+    class Named(Tool):  # type: ignore[misc]  # smolagents ships no types
         name = spec.name
         description = spec.about
         inputs = _inputs(spec)

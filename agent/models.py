@@ -195,11 +195,6 @@ def make_chat(name: str, *, say: Say | None = None) -> ChatModel:
     return StreamedChat(name, _litellm_stream(name))
 
 
-def make_model(name: str, *, say: Say | None = None, max_tokens: int = 512) -> Model:
-    """Return the language model called `name` as smolagents wants it. See `make_chat`."""
-    return as_smolagents(make_chat(name, say=say), max_tokens=max_tokens)
-
-
 # Where a provider listens: the variable that its own clients and LiteLLM read, and the default.
 _ADDRESSES = {
     "ollama": ("OLLAMA_API_BASE", "http://localhost:11434"),

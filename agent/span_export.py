@@ -75,7 +75,7 @@ class Switch(SpanProcessor):
         self._batches = _batches(file) if file else None
         if old_file and old_batches:
             old_file.expire(CLOSE_SECONDS)
-            old_batches.shutdown()  # type: ignore[no-untyped-call]
+            old_batches.shutdown()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
 
     def release(self, file: SpanFile) -> None:
         """Stop writing to `file`; nothing happens where another file has taken its place."""
