@@ -15,7 +15,8 @@ class Document:
     `path` is the name shown to people and stored in the index: relative to the workspace's base, with forward slashes.
     `text` has `\\n` line ends only. `digest` is the SHA-256 of the bytes on disk, as hex.
     `source_lines[i]` is the 1-based line of the file that line `i` of `text` came from, where loading dropped or
-    rewrote lines (HTML, notebooks); None where text and file have the same lines.
+    rewrote lines (HTML, notebooks); None where text and file have the same lines. `pages[i]` is the 1-based page (of a
+    PDF) or slide that line `i` stands on; None where the format has neither.
     """
 
     path: str
@@ -24,6 +25,7 @@ class Document:
     language: str
     digest: str
     source_lines: tuple[int, ...] | None = None
+    pages: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Chunk:
     `title` is its last part: the name of the function, or the nearest heading.
     `start_line` and `end_line` are lines of the file, counted from 1, both included.
     `defines` and `mentions` are names as `ingest.names` writes them, without duplicates, in order of appearance.
+    `calls`, `imports` and `inherits` tell some of the mentions of code apart; they are written as fully as the file
+    tells them. `page` is the page or slide where the chunk begins, 0 where the format has neither.
     """
 
     id: int
@@ -47,3 +51,7 @@ class Chunk:
     end_line: int
     defines: tuple[str, ...]
     mentions: tuple[str, ...]
+    calls: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    inherits: tuple[str, ...] = ()
+    page: int = 0

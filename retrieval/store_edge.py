@@ -27,13 +27,13 @@ from retrieval.tokens import searchable, tokens
 from retrieval.types import Counts, Scope, Scored
 
 # Rises with every change to the tables or to `tokens`, whose terms the removal of a chunk counts again.
-FORMAT = 1
+FORMAT = 2
 
 _SCHEMA = (
     """
 CREATE TABLE chunks(
     id INTEGER PRIMARY KEY, path TEXT, kind TEXT, language TEXT, title TEXT, header TEXT, text TEXT,
-    start_line INTEGER, end_line INTEGER, defines TEXT, mentions TEXT);
+    start_line INTEGER, end_line INTEGER, page INTEGER, names TEXT);
 CREATE INDEX chunks_by_path ON chunks(path, kind);
 """
     + LEXICAL_SCHEMA
@@ -217,13 +217,14 @@ def _row(chunk: Chunk) -> tuple[object, ...]:
         chunk.text,
         chunk.start_line,
         chunk.end_line,
-        json.dumps(chunk.defines, ensure_ascii=False),
-        json.dumps(chunk.mentions, ensure_ascii=False),
+        chunk.page,
+        json.dumps([chunk.defines, chunk.mentions, chunk.calls, chunk.imports, chunk.inherits], ensure_ascii=False),
     )
 
 
 def _chunk(row: Sequence[Any]) -> Chunk:
-    number, path, kind, language, title, header, text, start, end, defines, mentions = row
+    number, path, kind, language, title, header, text, start, end, page, names = row
+    defines, mentions, calls, imports, inherits = map(tuple, json.loads(names))
     return Chunk(
         id=number,
         path=path,
@@ -234,6 +235,10 @@ def _chunk(row: Sequence[Any]) -> Chunk:
         text=text,
         start_line=start,
         end_line=end,
-        defines=tuple(json.loads(defines)),
-        mentions=tuple(json.loads(mentions)),
+        defines=defines,
+        mentions=mentions,
+        calls=calls,
+        imports=imports,
+        inherits=inherits,
+        page=page,
     )

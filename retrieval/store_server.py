@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # A point is about 7 KB of JSON (256 numbers, 1.5 KB of text); the server takes 32 MB a request.
 POINTS = 500
 QUERIES = 256
+# A chunk's fields that are lists of names.
+_NAMES = ("defines", "mentions", "calls", "imports", "inherits")
 PAGE = 10_000
 # Terms in a chunk of source code, about; only how much a longer chunk is held back depends on it.
 AVERAGE_LENGTH = 180
@@ -278,7 +280,7 @@ class ServerStore:
 
     def _point(self, chunk: Chunk, vector: Vectors) -> models.PointStruct:
         payload = {field: getattr(chunk, field) for field in Chunk.__dataclass_fields__ if field != "id"}
-        payload |= {"defines": list(chunk.defines), "mentions": list(chunk.mentions)}
+        payload |= {field: list(payload[field]) for field in _NAMES}
         named: dict[str, Any] = {"dense": np.asarray(vector, np.float32).tolist()}
         if weights := frequency_weights(tokens(searchable(chunk))):
             named["bm25"] = self._sparse(weights)
@@ -305,7 +307,7 @@ def _place(term: str) -> int:
 
 def _chunk(record: models.Record) -> Chunk:
     payload: dict[str, Any] = record.payload or {}
-    fields = payload | {"defines": tuple(payload["defines"]), "mentions": tuple(payload["mentions"])}
+    fields = payload | {field: tuple(payload[field]) for field in _NAMES}
     return Chunk(id=_number(record.id), **fields)
 
 
