@@ -1,56 +1,104 @@
-"""The default embedder: a static model, one vector a token, distilled from a transformer once."""
+"""The default embedder: a static model, one vector a token, distilled from a transformer once.
+
+A text's vector is the mean of its tokens' vectors, as `model2vec.StaticModel.encode` has it, computed another way: a word
+is cut into tokens once and remembered, and a batch is one product of a sparse matrix with the vectors. Over Django's
+39,000 chunks that takes 3 s of one core, model2vec 12. The weights are the same.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import regex
 
 from retrieval import weights
 from retrieval.protocols import Vectors
 
 DIM = 256
 
+# Words whose tokens are kept. Django's chunks hold 41,000 different ones; an entry takes about 150 bytes.
+KEPT = 1 << 19
+
+# How BERT's tokenizer takes a lower-case text apart before it cuts words into tokens: at spaces, and at each mark.
+_ASCII_WORD = re.compile(r"[a-z0-9]+|[!-/:-@\[-`{-~]")
+_WORD = regex.compile(r"[^\s\p{P}$+<=>^`|~]+|[\p{P}$+<=>^`|~]")
+# The tokenizer leaves out control characters but these, so words on either side of one are a single word.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
 
 class StaticEmbedder:
-    """Embedder over model2vec: tokens' vectors, weighted when they were distilled, are averaged.
-
-    9,000 passages a second on two cores, where the transformer it comes from embeds 50. Loaded at the first `embed`, in
-    0.3 seconds.
-    """
+    """Embedder over a model that model2vec distilled. Loaded at the first `embed`, in 0.4 seconds."""
 
     name = weights.STATIC
     dim = DIM
 
     def __init__(self) -> None:
-        self._model: Any = None
+        self._model: _Model | None = None
         self._loading = threading.Lock()
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return float32 (n, 256), L2-normalised rows; a text without a known token gives a zero row.
 
-        A text counts with its first 512 tokens. Raises ModelUnavailable where the weights are not fetched.
+        Raises ModelUnavailable where the weights are not fetched.
         """
         if not texts:
             return np.zeros((0, DIM), dtype=np.float32)
-        # model2vec would fork workers above 10,000 texts; forking a process that has threads can hang.
-        means = self._loaded().encode(list(texts), use_multiprocessing=False, show_progress_bar=False)
-        vectors = np.array(means, dtype=np.float32)  # From float16, in which a unit vector's length is off by 4e-5.
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
-        return vectors
-
-    def _loaded(self) -> Any:
         with self._loading:
             if self._model is None:
-                from model2vec import StaticModel
+                self._model = _Model(weights.require(self.name))
+            sums = self._model.sums(texts)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        np.divide(sums, lengths, out=sums, where=lengths > 0)
+        return sums
 
-                self._model = StaticModel.from_pretrained(weights.require(self.name))
-            return self._model
+
+class _Model:
+    """The tokens, their vectors, and the tokens of each word met so far."""
+
+    def __init__(self, folder: Path) -> None:
+        from safetensors.numpy import load_file
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._vectors = load_file(folder / "model.safetensors")["embeddings"].astype(np.float32)
+        self._unknown = self._tokenizer.token_to_id("[UNK]")
+        self._tokens: dict[str, tuple[int, ...]] = {}
+
+    def sums(self, texts: Sequence[str]) -> Vectors:
+        """Return each text's sum of its tokens' vectors, float32 (n, dim)."""
+        from scipy.sparse import csr_matrix
+
+        words = [self._words(text) for text in texts]
+        self._learn(set(chain.from_iterable(words)))
+        tokens = [list(chain.from_iterable(map(self._tokens.__getitem__, of_text))) for of_text in words]
+        ends = np.cumsum([0, *map(len, tokens)])
+        found = np.fromiter(chain.from_iterable(tokens), np.int32, int(ends[-1]))
+        counts = csr_matrix((np.ones(len(found), np.float32), found, ends), shape=(len(texts), len(self._vectors)))
+        summed: Vectors = counts @ self._vectors
+        return summed
+
+    def _words(self, text: str) -> list[str]:
+        if text.isascii() and not _CONTROL.search(text):
+            return _ASCII_WORD.findall(text.lower())
+        normal: Any = self._tokenizer.normalizer
+        found: list[str] = _WORD.findall(normal.normalize_str(text))
+        return found
+
+    def _learn(self, words: set[str]) -> None:
+        if len(self._tokens) > KEPT:
+            self._tokens = {}
+        new = [word for word in words if word not in self._tokens]
+        for word, cut in zip(new, self._tokenizer.encode_batch_fast(new, add_special_tokens=False), strict=True):
+            self._tokens[word] = tuple(token for token in cut.ids if token != self._unknown)
 
 
 def distill(source: Path, target: Path) -> None:

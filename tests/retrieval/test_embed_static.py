@@ -59,3 +59,19 @@ class TestWithWeights:
     def test_likeness_of_meaning_is_likeness_of_vectors(self, models: None) -> None:
         heron, egret, tax = StaticEmbedder().embed(["a heron catches fish", "egrets hunt for fish", "income tax forms"])
         assert heron @ egret > heron @ tax + 0.2
+
+    def test_vectors_are_those_of_model2vec(self, models: None) -> None:
+        from model2vec import StaticModel
+
+        texts = [
+            "def load_settings(path): return os.environ['HERON_RETENTION']  # 4.2%",
+            "Crème brûlée à Zürich — 東京 and “quotes”, 20 °C, naïve ½ €5\u200b.",
+            "bell\x07inside a\tword, \x7f end; " + "x" * 150,
+            "ΑΒΓ Straße İstanbul ŉ ﬁ",
+            "a b " * 400,
+        ]
+        model = StaticModel.from_pretrained(weights.require(weights.STATIC))
+        expected = model.encode(texts, max_length=None).astype(np.float32)
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        # model2vec averages in float16.
+        np.testing.assert_allclose(StaticEmbedder().embed(texts), expected, atol=1e-3)
