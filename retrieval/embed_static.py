@@ -1,8 +1,8 @@
 """The default embedder: a static model, one vector a token, distilled from a transformer once.
 
-A text's vector is the mean of its tokens' vectors, as `model2vec.StaticModel.encode` has it, computed another way: a word
-is cut into tokens once and remembered, and a batch is one product of a sparse matrix with the vectors. Over Django's
-39,000 chunks that takes 3 s of one core, model2vec 12. The weights are the same.
+A text's vector is the mean of its tokens' vectors, as `model2vec.StaticModel.encode` has it, computed another way: a
+word is cut into tokens once and remembered, and a batch is one product of a sparse matrix with the vectors. Over
+Django's 39,000 chunks that takes 3 s of one core, model2vec 12. The weights are the same.
 """
 
 from __future__ import annotations

@@ -15,32 +15,14 @@ import numpy as np
 from opentelemetry import trace
 
 from ingest.errors import FileFailed, WorkspaceDamaged
-from ingest.types import Chunk, Kind
+from ingest.reading import FileRead
+from ingest.types import Chunk
 from retrieval.manifest import Entry, Failure, Manifest
 from retrieval.protocols import Embedder, Store
 from retrieval.tokens import searchable
 
 # Chunks a batch: about a second of work to lose, and 6 MB of text and vectors in memory.
 BATCH = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class FileResult:
-    """What became of one file.
-
-    The first seven fields are the document's, as in `Document` and `os.stat`. `chunks` is None where the file is as the
-    manifest has it and was not chunked again. `error` is set where it could not be read.
-    """
-
-    path: str
-    source: str
-    digest: str
-    size: int
-    mtime_ns: int
-    kind: Kind
-    language: str
-    chunks: tuple[Chunk, ...] | None = None
-    error: FileFailed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +51,7 @@ class Indexer:
 
     def apply(
         self,
-        results: Iterable[FileResult],
+        results: Iterable[FileRead],
         *,
         walked: Callable[[str], bool] = lambda path: True,
     ) -> Applied:
@@ -101,7 +83,7 @@ class Indexer:
         self._store.remove(orphans)
         return len(orphans)
 
-    def _write(self, batch: Sequence[FileResult], done: Applied) -> Applied:
+    def _write(self, batch: Sequence[FileRead], done: Applied) -> Applied:
         """Embed, write, record, and only then remove."""
         changed = {r.path: r for r in batch if r.chunks is not None and r.error is None}
         for result in batch:
@@ -141,7 +123,7 @@ class Indexer:
                 self._store.write(fresh, np.stack([vectors[chunk.id] for chunk in fresh]))
         return len(lacking)
 
-    def _touch(self, result: FileResult) -> None:
+    def _touch(self, result: FileRead) -> None:
         if not self._manifest.unchanged(result.path, result.size, result.mtime_ns):
             self._manifest.touch(result.path, result.size, result.mtime_ns)
 
@@ -186,9 +168,9 @@ def repair(store: Store, manifest: Manifest) -> int:
     return len(broken)
 
 
-def _batches(results: Iterable[FileResult], chunks: int) -> Iterator[list[FileResult]]:
+def _batches(results: Iterable[FileRead], chunks: int) -> Iterator[list[FileRead]]:
     """Group results until they hold about so many chunks, or as many files without any."""
-    batch: list[FileResult] = []
+    batch: list[FileRead] = []
     weight = 0
     for result in results:
         result = _checked(result)
@@ -201,7 +183,7 @@ def _batches(results: Iterable[FileResult], chunks: int) -> Iterator[list[FileRe
         yield batch
 
 
-def _checked(result: FileResult) -> FileResult:
+def _checked(result: FileRead) -> FileRead:
     """Turn a document that no database and no tokenizer accepts into a failed one.
 
     A JSON notebook can spell half a surrogate pair, and a file name need not be UTF-8.
@@ -216,7 +198,7 @@ def _checked(result: FileResult) -> FileResult:
     return result
 
 
-def _entry(result: FileResult) -> Entry:
+def _entry(result: FileRead) -> Entry:
     return Entry(
         path=result.path,
         source=result.source,

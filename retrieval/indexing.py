@@ -8,16 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opentelemetry import trace
 
 from ingest import pipeline
 from ingest.errors import UserError, WorkspaceMissing
+from ingest.reading import FileRead
 from ingest.walk import FoundFile, walk
 from retrieval.embedders import embedder_named
-from retrieval.index import Applied, FileResult, Indexer, repair
+from retrieval.index import Applied, Indexer, repair
 from retrieval.manifest import Failure, Manifest
 from retrieval.store_edge import EdgeStore
 from retrieval.workspace import Lock, Workspace, create, find, place
@@ -158,13 +159,13 @@ def _walked(paths: Sequence[Path], workspace: Workspace) -> tuple[list[FoundFile
     return [files[path] for path in sorted(files)], dict(sorted(skipped.items()))
 
 
-def _results(files: Sequence[FoundFile], manifest: Manifest, workers: int | None) -> Iterator[FileResult]:
+def _results(files: Sequence[FoundFile], manifest: Manifest, workers: int | None) -> Iterator[FileRead]:
     """What became of each file: those as they were first, then the others as they are read."""
     new: list[FoundFile] = []
     for file in files:
         entry = manifest.entry(file.path)
         if entry is not None and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns):
-            yield FileResult(
+            yield FileRead(
                 file.path, entry.source, entry.digest, entry.size, entry.mtime_ns, entry.kind, entry.language
             )
         else:
@@ -172,15 +173,10 @@ def _results(files: Sequence[FoundFile], manifest: Manifest, workers: int | None
     for read in pipeline.read(new, workers=workers):
         entry = manifest.entry(read.path)
         same = entry is not None and read.error is None and entry.digest == read.digest
-        yield FileResult(
-            read.path, read.source, read.digest, read.size, read.mtime_ns, read.kind, read.language,
-            None if same else read.chunks, read.error,
-        )  # fmt: skip
+        yield replace(read, chunks=None) if same else read
 
 
-def _counted(
-    results: Iterable[FileResult], files: int, on_progress: Callable[[Progress], None]
-) -> Iterator[FileResult]:
+def _counted(results: Iterable[FileRead], files: int, on_progress: Callable[[Progress], None]) -> Iterator[FileRead]:
     chunks = 0
     for done, result in enumerate(results, 1):
         chunks += len(result.chunks or ())

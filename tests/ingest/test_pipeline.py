@@ -8,23 +8,26 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from ingest import pipeline
-from ingest.pipeline import FileRead, read
+from ingest import crew, pipeline
+from ingest.errors import UserError
+from ingest.pipeline import read
+from ingest.reading import FileRead
 from ingest.walk import FoundFile, walk
 
 Tree = Callable[[dict[str, str | bytes]], Path]
-WORK = pipeline._work
+WORK = crew.work
 MANY = {f"f{i:03}.py": f"def f{i}():\n    return g{i}()\n" for i in range(60)}
 
 
 def killing_work(pipe: multiprocessing.connection.Connection) -> None:
     """A worker that one file kills and another one holds up for ever."""
-    answer = pipeline._answer
+    answer = crew.answer
 
     def deadly(file: FoundFile) -> FileRead | Exception:
         if file.path == "f007.py":
@@ -33,7 +36,7 @@ def killing_work(pipe: multiprocessing.connection.Connection) -> None:
             signal.pause()
         return answer(file)
 
-    pipeline._answer = deadly
+    crew.answer = deadly
     WORK(pipe)
 
 
@@ -42,7 +45,7 @@ def paths(results: Sequence[FileRead]) -> list[str]:
 
 
 def test_a_few_files_are_read_in_this_process_and_in_order(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_Crew", None)  # a worker would fail
+    monkeypatch.setattr(pipeline, "Crew", None)  # a worker would fail
     results = list(read(walk(tree({"b.md": "# B", "a.py": "x = 1\n"})).files, workers=2))
     assert [(r.path, r.language, len(r.chunks), r.error) for r in results] == [
         ("a.py", "python", 1, None), ("b.md", "markdown", 1, None)
@@ -55,7 +58,7 @@ def test_workers_give_what_this_process_gives_in_the_same_order(tree: Tree) -> N
 
 
 def test_a_file_that_kills_or_holds_its_worker_fails_alone(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_work", killing_work)
+    monkeypatch.setattr(crew, "work", killing_work)
     files = walk(tree(MANY)).files
     results = list(read(files, workers=2, patience=3.0))
     assert paths(results) == [file.path for file in files]
@@ -69,6 +72,31 @@ def test_a_bad_file_is_told_with_its_reason_and_the_others_are_read(tree: Tree) 
         ("a.ipynb", "syntax", 0),
         ("b.md", None, 1),
     ]
+
+
+def dying_work(pipe: multiprocessing.connection.Connection) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_workers_that_cannot_start_are_no_failure_of_the_files(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "work", dying_work)
+    with pytest.raises(UserError, match=r"ended with status -9 before it had started.*run the same command again"):
+        list(read(walk(tree(MANY)).files, workers=2))
+    assert multiprocessing.active_children() == []
+
+
+def test_workers_rest_while_nobody_takes_what_they_read(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "AHEAD", 10)
+    files = walk(tree({f"f{i:03}.py": "x = 1\n" for i in range(200)})).files
+    hands = crew.Crew(files, 2, 30.0)
+    try:
+        first = next(hands.results())
+        time.sleep(1.0)
+        assert first.path == "f000.py"
+        assert 0 < len(hands._results) < 100
+        assert paths(list(hands.results())) == [file.path for file in files[1:]]
+    finally:
+        hands.end()
 
 
 def test_stopping_early_leaves_no_process_behind(tree: Tree) -> None:

@@ -14,8 +14,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from ingest.errors import EmbedderMismatch, FileFailed, WorkspaceDamaged
 from ingest.ids import chunk_id
+from ingest.reading import FileRead
 from ingest.types import Chunk
-from retrieval.index import Applied, FileResult, Indexer, repair, verify
+from retrieval.index import Applied, Indexer, repair, verify
 from retrieval.manifest import Failure, Manifest
 from retrieval.protocols import Vectors
 from retrieval.store_edge import EdgeStore
@@ -106,7 +107,7 @@ class Desk:
         self.manifest = Manifest(folder / "manifest.sqlite" if folder else Path(":memory:"))
         self.embedder = HashEmbedder()
 
-    def apply(self, *results: FileResult, **options: Any) -> Applied:
+    def apply(self, *results: FileRead, **options: Any) -> Applied:
         return Indexer(self.store, self.manifest, self.embedder, batch=3).apply(results, **options)
 
     def state(self) -> tuple[object, ...]:
@@ -132,16 +133,16 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made.close()
 
 
-def a_file(path: str, *texts: str, mtime_ns: int = 1) -> FileResult:
+def a_file(path: str, *texts: str, mtime_ns: int = 1) -> FileRead:
     chunks = tuple(
         Chunk(chunk_id(path, t, 0), path, "prose", "markdown", "", path, t, i, i, (f"{path} {t}",), ("heron",))
         for i, t in enumerate(texts, start=1)
     )
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-    return FileResult(path, f"/base/{path}", digest, 10, mtime_ns, "prose", "markdown", chunks)
+    return FileRead(path, f"/base/{path}", digest, 10, mtime_ns, "prose", "markdown", chunks)
 
 
-def as_it_was(result: FileResult, mtime_ns: int = 1) -> FileResult:
+def as_it_was(result: FileRead, mtime_ns: int = 1) -> FileRead:
     return replace(result, chunks=None, mtime_ns=mtime_ns)
 
 
@@ -261,7 +262,7 @@ def test_a_failed_file_is_noted_and_the_others_go_on(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("odd", [a_file("a.md", "x")], ids=["half a surrogate pair"])
-def test_text_that_is_not_unicode_fails_its_file_only(desk: Desk, odd: FileResult) -> None:
+def test_text_that_is_not_unicode_fails_its_file_only(desk: Desk, odd: FileRead) -> None:
     assert odd.chunks is not None
     half = replace(odd, chunks=(replace(odd.chunks[0], text="\ud83d"),))
     named = replace(odd, path="caf\udce9.md")
