@@ -21,8 +21,8 @@ from retrieval.manifest import Entry, Failure, Manifest
 from retrieval.protocols import Embedder, Store
 from retrieval.tokens import searchable
 
-# Chunks a batch: about a second of work to lose, and 6 MB of text and vectors in memory.
-BATCH = 2_000
+# Chunks a batch: two seconds of work to lose, and 12 MB of text and vectors in memory.
+BATCH = 4_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,14 @@ class _Segments:
     average_idf: float
 
 
+class _Vocabulary(dict[str, int]):
+    """Numbers terms in the order in which they are first asked for: a third of the time that `setdefault` takes."""
+
+    def __missing__(self, term: str) -> int:
+        self[term] = number = len(self)
+        return number
+
+
 class Lexical:
     """The index inside an open database. Callers hold the database's lock, and a transaction around every write."""
 
@@ -81,11 +89,12 @@ class Lexical:
         if not documents:
             return
         self.forget()
-        vocabulary: dict[str, int] = {}
-        numbers = [vocabulary.setdefault(term, len(vocabulary)) for terms in documents.values() for term in terms]
+        vocabulary = _Vocabulary()
         lengths = np.fromiter(map(len, documents.values()), np.int32, len(documents))
+        occurrences = chain.from_iterable(documents.values())
+        numbers = np.fromiter(map(vocabulary.__getitem__, occurrences), np.int64, int(lengths.sum()))
         # One integer an occurrence: sorting them brings equal (term, chunk) pairs together to be counted.
-        pairs = np.asarray(numbers, np.int64) * len(documents) + np.repeat(np.arange(len(documents)), lengths)
+        pairs = numbers * len(documents) + np.repeat(np.arange(len(documents)), lengths)
         pairs, counted = np.unique(pairs, return_counts=True)
         terms, ordinals = np.divmod(pairs, len(documents))
         ids = np.fromiter(documents, np.int64, len(documents))

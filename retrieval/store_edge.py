@@ -11,6 +11,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,11 @@ class EdgeStore:
             raise ValueError(f"{len(chunks)} chunks, but {len(vectors)} vectors")
         if not chunks:
             return
-        self._shard.upsert(chunks, vectors)
         new = {chunk.id: chunk for chunk in chunks}
-        with self._database.writing() as connection:
+        # Beside one another, because each waits for the disk; leaving the pool waits for the shard, so that the text is
+        # committed only once its vectors are on disk.
+        with self._database.writing() as connection, ThreadPoolExecutor(1) as pool:
+            placed = pool.submit(self._shard.upsert, chunks, vectors)
             self._forget()
             old = _chunks(connection, list(new))
             # A chunk that only moved keeps its terms: same text, same score, no segment of its own.
@@ -82,6 +85,7 @@ class EdgeStore:
             links.add(connection, list(new.values()))
             self._lexical.add(connection, {i: tokens(searchable(new[i])) for i in changed})
             self._lexical.merge(connection)
+            placed.result()
 
     def remove(self, ids: Sequence[int]) -> None:
         """Forget these chunks; unknown ids are no error."""
