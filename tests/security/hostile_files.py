@@ -66,6 +66,16 @@ def make(folder: Path, case: Case) -> dict[str, str]:
     return {f"{case.name}/{path}": outcome for path, outcome in case.build(here).items()}
 
 
+def shorten(folder: Path) -> None:
+    """Take the levels out of what `folders_five_thousand_deep` made, one by one from above: `rm` would look for its way
+    down anew at each, and Python's own removal calls itself at each."""
+    here = folder / "folders_five_thousand_deep"
+    while (here / "d" / "d").exists():
+        (here / "d" / "d").rename(here / "e")
+        (here / "d").rmdir()
+        (here / "e").rename(here / "d")
+
+
 # Paths and trees ------------------------------------------------------------------------------------------------------
 
 

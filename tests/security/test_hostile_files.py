@@ -24,7 +24,7 @@ from retrieval import indexing, library
 from retrieval.library import GREP_SECONDS, Library
 from retrieval.workspace import find
 from tests.retrieval.made import HashEmbedder
-from tests.security.hostile_files import CANARY, CASES, Case, canary, hidden_word, make
+from tests.security.hostile_files import CANARY, CASES, Case, canary, hidden_word, make, shorten
 from tests.security.hostile_run import Ran, run
 from ui import markup, render
 
@@ -41,12 +41,12 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
-    """A folder with one good file. Removed by `rm`, which pytest's own clean-up would be too deep for."""
+    """A folder with one good file, left so that pytest can remove it."""
     root = tmp_path / "root"
     root.mkdir()
     (root / "good.md").write_text(f"# {GOOD}\n\nA good file among bad ones.\n")
     yield root
-    subprocess.run(["rm", "-rf", root], check=True)
+    shorten(root)
 
 
 def apart(root: Path, *words: str, patience: float = PATIENCE, before: Sequence[str] = ()) -> Ran:
