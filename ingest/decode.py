@@ -16,9 +16,22 @@ _MARKS = (
 _LONE = re.compile("[\x00\ud800-\udfff]")
 
 
+# What text has no use for: control characters but for bell to carriage return, and the escape of terminals and JIS.
+_CONTROLS = bytes(code for code in range(32) if not 7 <= code <= 13 and code != 27)
+
+
 def looks_binary(head: bytes) -> bool:
-    """True where the first bytes of a file hold a NUL and are no UTF-16 or UTF-32 text."""
-    return b"\0" in head and _marked(head) is None and _wide(head) is None
+    """True where the first bytes of a file are no UTF-16 or UTF-32 text and hold a NUL, or are no UTF-8 text either
+    and hold many control characters, as compressed data does."""
+    if _marked(head) is not None or _wide(head) is not None:
+        return False
+    if b"\0" in head:
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # whose last character may be cut
+    except UnicodeDecodeError:
+        return len(head) - len(head.translate(None, _CONTROLS)) > 0.02 * len(head)
+    return False
 
 
 def decode(data: bytes) -> str:
@@ -49,12 +62,13 @@ def _marked(data: bytes) -> tuple[bytes, str] | None:
 
 
 def _wide(data: bytes) -> str | None:
-    """Return the UTF-16 variant whose high bytes are mostly NUL, which is how Latin text without a mark looks."""
+    """Return the UTF-16 or UTF-32 variant whose high bytes are mostly NUL, which is how Latin text without a mark
+    looks."""
     head = data[:8192]
-    even, odd = head[0::2], head[1::2]
     if len(head) < 8:
         return None
-    for name, high, low in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
-        if high.count(0) > 0.7 * len(high) and low.count(0) < 0.02 * len(low):
+    nuls = [head[i::4].count(0) / len(head[i::4]) for i in range(4)]
+    for name, low in (("utf-32-le", (0,)), ("utf-32-be", (3,)), ("utf-16-le", (0, 2)), ("utf-16-be", (1, 3))):
+        if all(nuls[i] < 0.02 if i in low else nuls[i] > 0.7 for i in range(4)):
             return name
     return None

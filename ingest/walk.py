@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore import GitIgnorePatternError
@@ -18,6 +21,9 @@ from ingest.errors import UserError
 
 MAX_BYTES = 2_000_000
 """The largest file that is read. Django's largest source file has 373 KB; above this are data and generated code."""
+
+LISTED = 1_000
+"""Paths kept of what was skipped, for each reason; beyond it they are only counted."""
 
 _LARGER = {".ipynb": 10}
 """Notebooks carry their pictures inside, which loading drops."""
@@ -43,6 +49,16 @@ zip gz tgz bz2 xz lzma zst 7z rar tar jar war whl egg so dylib dll exe o a lib o
 pdf doc docx xls xlsx ppt pptx odt ods odp sqlite sqlite3 db npy npz parquet feather arrow h5 hdf5 pkl pickle pt pth
 safetensors onnx gguf mo mmdb shp shx dbf
 """
+# What the system can open: PATH_MAX less the NUL at its end, and NAME_MAX.
+_LONGEST_PATH = 4095
+_LONGEST_NAME = 255
+# A .gitignore within these is obeyed in bounded time. The longest that generators write has some 500 patterns.
+_MAX_GITIGNORE = 100_000
+_MAX_PATTERNS = 2_000
+_MAX_LEAPS = 3
+# A star up to what stands before the next star, in a translated pattern. The first place that fits is as good as any
+# later one, since the next star takes up the rest; without trying the later ones, a match takes no exponential time.
+_STAR = re.compile(r"\[\^/\]\*((?:\\.|\[(?:\\.|[^\\\]])+\](?!\*)|[^\\\[\](/*])*)(?=\[\^/\]\*)")
 _UNSAFE_CATEGORIES = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 
 
@@ -60,13 +76,24 @@ class FoundFile:
 @dataclass(frozen=True, slots=True)
 class Walked:
     """The files in the order of their shown paths, and how many were skipped, by reason: "ignored" (a folder counts
-    once), "binary", "too_large", "symlink_folder", "symlink_outside", "special", "unreadable"."""
+    once), "binary", "too_large", "too_deep" (its path is longer than the system can open), "gitignore" (a
+    folder whose .gitignore is too costly to obey), "symlink_folder", "symlink_outside", "special", "unreadable".
+
+    `skipped_paths` holds the shown paths of the first `LISTED` for each reason, a folder's with a slash at its end.
+    """
 
     files: tuple[FoundFile, ...]
     skipped: Mapping[str, int]
+    skipped_paths: Mapping[str, tuple[str, ...]]
 
 
-def walk(path: Path, *, base: Path | None = None, max_bytes: int = MAX_BYTES) -> Walked:
+def walk(
+    path: Path,
+    *,
+    base: Path | None = None,
+    max_bytes: int = MAX_BYTES,
+    known: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+) -> Walked:
     """Return the files to read under a folder, or the one file given.
 
     `.gitignore` files count from the folder given downwards, so a path that is asked for is always walked. Linked
@@ -75,6 +102,8 @@ def walk(path: Path, *, base: Path | None = None, max_bytes: int = MAX_BYTES) ->
     Args:
         base: shown paths are relative to it; the folder itself (or the file's folder) by default.
         max_bytes: larger files are skipped as "too_large"; notebooks may be ten times larger.
+        known: size and mtime_ns, by shown path, of files that turned out to be text before. Those that are still so are
+            not opened; of the others the first bytes are read, to tell text from binary data.
 
     Raises:
         UserError: there is nothing at `path`.
@@ -83,9 +112,34 @@ def walk(path: Path, *, base: Path | None = None, max_bytes: int = MAX_BYTES) ->
     if not root.exists():
         raise UserError(f"There is no file or folder at {shown(str(path))}. Check the spelling, or give another path.")
     base = Path(os.path.realpath(base)) if base else (root if root.is_dir() else root.parent)
-    search = _Search(str(root), str(base), max_bytes)
-    files = list(search.folder(str(root)) if root.is_dir() else search.file(str(root)))
-    return Walked(tuple(sorted(files, key=lambda file: file.path)), dict(search.skipped))
+    place = shown(os.path.relpath(root, base).replace(os.sep, "/"))
+    search = _Search(str(root), max_bytes, known)
+    if root.is_dir():
+        search.folders("" if place == "." else f"{place}/")
+    else:
+        search.asked(place)
+    files = sorted(search.files, key=lambda file: file.path)
+    return Walked(tuple(files), dict(search.skipped), {why: tuple(paths) for why, paths in search.listed.items()})
+
+
+def open_plain(path: str, flags: int = os.O_RDONLY) -> int:
+    """Return a descriptor for a file or folder, given by its real and absolute path, opened without following a link
+    in any part of it and without waiting for a pipe's other end.
+
+    What was no link when it was found may be one by now, and so may every folder above it. O_NOFOLLOW guards the last
+    part only, so the system is asked where the opened file really is.
+
+    Raises:
+        OSError: as `os.open`; ELOOP where the path leads elsewhere than it says.
+    """
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if os.readlink(f"/proc/self/fd/{handle}") != path:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
 
 
 def shown(path: str) -> str:
@@ -110,113 +164,182 @@ def _safe(character: str) -> str:
     return character
 
 
+class _Names:
+    """A fixed list of names, looked up in a few steps instead of a pattern at a time.
+
+    Each is `name`, `name/` for folders only, `*end`, `start*`, or `!name` for one that another would have matched.
+    """
+
+    def __init__(self, names: str) -> None:
+        words = names.split()
+        self._ends = tuple(word[1:] for word in words if word[0] == "*")
+        self._starts = tuple(word[:-1] for word in words if word[-1] == "*")
+        self._but = frozenset(word[1:] for word in words if word[0] == "!")
+        self._whole = frozenset(word for word in words if word[0] not in "*!" and word[-1] != "*")
+
+    def match(self, name: str, is_folder: bool) -> bool:
+        folder = f"{name}/" if is_folder else name
+        return (
+            name in self._whole or folder in self._whole or name.endswith(self._ends) or folder.endswith(self._ends)
+            or name.startswith(self._starts)
+        ) and name not in self._but  # fmt: skip
+
+
+_NEVER_NAMES = _Names(_NEVER)
+_USUAL_NAMES = _Names(_USUALLY)
+_BINARY_SUFFIXES = frozenset(_BINARY.split())
+
+
+_Specs = tuple[tuple[int, GitIgnoreSpec], ...]
+"""The .gitignore files that apply in a folder, the nearest last, each with where in a path what it matches begins."""
+
+
+class _TooCostly(Exception):
+    """A .gitignore that would take too long to obey."""
+
+
 def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
-    """Compile patterns, leaving out the ones that git would not understand either."""
-    sound = []
+    """Compile patterns, leaving out the ones that git would not understand either.
+
+    Raises _TooCostly for more patterns, or more `**` in one, than anybody writes by hand.
+    """
+    patterns = []
     for line in lines:
         try:
-            GitIgnoreSpec.from_lines([line])
+            compiled = GitIgnoreSpec.from_lines([line]).patterns
         except GitIgnorePatternError:
             continue
-        sound.append(line)
-    return GitIgnoreSpec.from_lines(sound)
+        patterns += [pattern for pattern in compiled if pattern.include is not None]
+        if len(patterns) > _MAX_PATTERNS or line.count("**") > _MAX_LEAPS:
+            raise _TooCostly
+    for pattern in patterns:
+        if pattern.regex is not None:
+            pattern.regex = re.compile(_STAR.sub(r"(?>[^/]*?\1)", pattern.regex.pattern))
+    return GitIgnoreSpec(patterns)
 
 
 class _Search:
-    """One walk: the specs that apply in each folder, and the counts."""
+    """One walk: what it found, and what it skipped."""
 
-    def __init__(self, root: str, base: str, max_bytes: int) -> None:
+    def __init__(self, root: str, max_bytes: int, known: Mapping[str, tuple[int, int]]) -> None:
         self.root = root
-        self.base = base
         self.max_bytes = max_bytes
-        self.binary = frozenset(_BINARY.split())
-        self.never = _spec(_NEVER.split())
-        self.usually = _spec(_USUALLY.split())
+        self.known = known
+        self.files: list[FoundFile] = []
         self.skipped: Counter[str] = Counter()
+        self.listed: dict[str, list[str]] = {}
 
-    def folder(self, top: str) -> Iterator[FoundFile]:
+    def folders(self, place: str) -> None:
+        """Look through the root and what is below it. `place` is what its files' shown paths begin with."""
         # A list instead of recursion: folders may be nested deeper than Python's stack.
-        pending: list[tuple[str, tuple[tuple[str, GitIgnoreSpec], ...]]] = [(top, ((top, self.usually),))]
+        pending: list[tuple[str, str, _Specs]] = [(self.root, place, ())]
         while pending:
-            folder, specs = pending.pop()
+            folder, place, specs = pending.pop()
             try:
-                with os.scandir(folder) as entries:
-                    found = list(entries)
-            except OSError:
-                self.skipped["unreadable"] += 1
+                handle = open_plain(folder, os.O_RDONLY | os.O_DIRECTORY)
+            except OSError as error:
+                self._skip("too_deep" if error.errno == errno.ENAMETOOLONG else "unreadable", place)
                 continue
-            if any(entry.name == ".gitignore" for entry in found):
-                specs = (*specs, (folder, self._gitignore(os.path.join(folder, ".gitignore"))))
-            for entry in found:
-                is_folder = entry.is_dir(follow_symlinks=False)
-                if self._ignored(entry.path, is_folder, specs):
-                    self.skipped["ignored"] += 1
-                elif is_folder:
-                    pending.append((entry.path, specs))
-                elif entry.is_symlink():
-                    yield from self._link(entry.path)
-                else:
-                    yield from self.file(entry.path)
+            try:
+                with os.scandir(handle) as entries:
+                    pending += self._entries(list(entries), folder, place, specs)
+            except OSError:
+                self._skip("unreadable", place)
+            except _TooCostly:
+                self._skip("gitignore", place)
+            finally:
+                os.close(handle)
 
-    def file(self, source: str, link: str | None = None) -> Iterator[FoundFile]:
-        """Yield the file unless there is a reason against it. `link` is the name it goes by where that is another."""
+    def asked(self, place: str) -> None:
+        """Look at the root, which is no folder."""
         try:
-            status = os.stat(source, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode):
-                self.skipped["special"] += 1
-                return
-            suffix = os.path.splitext(source)[1].lower()
-            if suffix[1:] in self.binary:
-                self.skipped["binary"] += 1
-                return
-            if status.st_size > self.max_bytes * _LARGER.get(suffix, 1):
-                self.skipped["too_large"] += 1
-                return
-            if looks_binary(_head(source)):
-                self.skipped["binary"] += 1
-                return
+            self._file(self.root, place, os.stat(self.root, follow_symlinks=False))
         except OSError:
-            self.skipped["unreadable"] += 1
-            return
-        path = os.path.relpath(link or source, self.base).replace(os.sep, "/")
-        yield FoundFile(source, shown(path), status.st_size, status.st_mtime_ns)
+            self._skip("unreadable", place)
 
-    def _link(self, link: str) -> Iterator[FoundFile]:
+    def _entries(
+        self, entries: Sequence[os.DirEntry[str]], folder: str, place: str, specs: _Specs
+    ) -> list[tuple[str, str, _Specs]]:
+        """Look at what is in one folder; return the folders among it that are to be looked through."""
+        below = []
+        inside = folder.rstrip("/") + "/"
+        if any(entry.name == ".gitignore" for entry in entries):
+            specs = (*specs, (len(inside), self._gitignore(f"{inside}.gitignore", f"{place}.gitignore")))
+        tight = len(os.fsencode(inside)) + _LONGEST_NAME > _LONGEST_PATH
+        for entry in entries:
+            source, path = inside + entry.name, place + shown(entry.name)
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if _ignored(entry.name, source, is_folder, specs):
+                    self._skip("ignored", f"{path}/" if is_folder else path)
+                elif tight and len(os.fsencode(source)) > _LONGEST_PATH:
+                    self._skip("too_deep", f"{path}/" if is_folder else path)
+                elif is_folder:
+                    below.append((source, f"{path}/", specs))
+                elif entry.is_symlink():
+                    self._link(source, path)
+                else:
+                    self._file(source, path, entry.stat(follow_symlinks=False))
+            except OSError:
+                self._skip("unreadable", path)
+        return below
+
+    def _file(self, source: str, path: str, status: os.stat_result) -> None:
+        """Take a file unless there is a reason against it. Raises OSError where its first bytes cannot be read."""
+        suffix = os.path.splitext(source)[1].lower()
+        if not stat.S_ISREG(status.st_mode):
+            self._skip("special", path)
+        elif suffix[1:] in _BINARY_SUFFIXES:
+            self._skip("binary", path)
+        elif status.st_size > self.max_bytes * _LARGER.get(suffix, 1):
+            self._skip("too_large", path)
+        elif self.known.get(path) != (status.st_size, status.st_mtime_ns) and looks_binary(_head(source)):
+            self._skip("binary", path)
+        else:
+            self.files.append(FoundFile(source, path, status.st_size, status.st_mtime_ns))
+
+    def _link(self, link: str, path: str) -> None:
         target = os.path.realpath(link)
         if os.path.isdir(target):
-            self.skipped["symlink_folder"] += 1
+            self._skip("symlink_folder", path)
         elif os.path.commonpath([target, self.root]) != self.root:
-            self.skipped["symlink_outside"] += 1
-        elif self.never.match_file(os.path.relpath(target, self.root)):
-            self.skipped["ignored"] += 1
+            self._skip("symlink_outside", path)
         else:
-            yield from self.file(target, link)
+            *folders, name = os.path.relpath(target, self.root).lower().split("/")
+            if _NEVER_NAMES.match(name, False) or any(_NEVER_NAMES.match(part, True) for part in folders):
+                self._skip("ignored", path)
+            else:
+                self._file(target, path, os.stat(target, follow_symlinks=False))
 
-    def _ignored(self, path: str, is_folder: bool, specs: tuple[tuple[str, GitIgnoreSpec], ...]) -> bool:
-        """True where the nearest .gitignore with an opinion says so; folders below an ignored one are never seen."""
-        end = "/" if is_folder else ""
-        if self.never.match_file(os.path.basename(path) + end):
-            return True
-        for folder, spec in reversed(specs):
-            opinion = spec.check_file(path[len(folder.rstrip("/")) + 1 :] + end).include
-            if opinion is not None:
-                return opinion
-        return False
-
-    def _gitignore(self, path: str) -> GitIgnoreSpec:
+    def _gitignore(self, source: str, path: str) -> GitIgnoreSpec:
         try:
-            with open(path, "rb", opener=_open_plain) as file:
-                return _spec(file.read(1_000_000).decode("utf-8", "surrogateescape").splitlines())
+            with open(source, "rb", opener=open_plain) as file:
+                data = file.read(_MAX_GITIGNORE + 1) or b""
         except OSError:
-            self.skipped["unreadable"] += 1
-            return _spec(())
+            self._skip("unreadable", path)
+            return GitIgnoreSpec(())
+        if len(data) > _MAX_GITIGNORE:
+            raise _TooCostly
+        return _spec(data.decode("utf-8", "surrogateescape").splitlines())
+
+    def _skip(self, reason: str, path: str) -> None:
+        self.skipped[reason] += 1
+        listed = self.listed.setdefault(reason, [])
+        if len(listed) < LISTED:
+            listed.append(path or "./")
 
 
-def _open_plain(path: str, flags: int) -> int:
-    """Open without following a link and without waiting for a pipe's other end."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def _head(path: str) -> bytes:
-    with open(path, "rb", buffering=0, opener=_open_plain) as file:
+def _head(source: str) -> bytes:
+    with open(source, "rb", buffering=0, opener=open_plain) as file:
         return file.read(8192) or b""
+
+
+def _ignored(name: str, source: str, is_folder: bool, specs: _Specs) -> bool:
+    """True where the nearest .gitignore with an opinion says so; folders below an ignored one are never seen."""
+    if _NEVER_NAMES.match(name.lower(), is_folder):
+        return True
+    for start, spec in reversed(specs):
+        opinion = spec.check_file(source[start:] + ("/" if is_folder else "")).include
+        if opinion is not None:
+            return opinion
+    return _USUAL_NAMES.match(name, is_folder)

@@ -18,21 +18,35 @@ if TYPE_CHECKING:
 EXCERPT_LINES = 3
 WIDTH = 110
 
-_JOINERS = "\u200c\u200d"  # Zero-width, but Persian, Hindi and many emoji are spelt with them.
+# Zero-width, but Persian, Hindi and many emoji are spelt with the joiners, and Chinese and Japanese with selectors of a
+# variant: kept behind what they can belong to, no ASCII and not another of them.
+_JOINERS = "\u200c\u200d"
+_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+"""Letters and marks that Unicode wants drawn as nothing."""
 
 
 def visible(text: str, *, keep: str = "") -> str:
     """Return the text with what a terminal or a reader could be fooled by written as escapes.
 
-    These are control characters (so no escape sequence survives), bidirectional and other invisible formatting, line
+    These are control characters (so no escape sequence survives), bidirectional and other invisible characters, line
     and paragraph separators, half surrogates and private-use characters. `keep` names those that stay: a newline.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
-        char
-        if char in keep or char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-        else char.encode("unicode_escape").decode("ascii")
-        for char in text
+        char if char in keep or _seen(char, before) else char.encode("unicode_escape").decode("ascii")
+        for before, char in zip(" " + text, text, strict=False)
     )
+
+
+def _seen(char: str, before: str) -> bool:
+    """Whether a character shows where it stands."""
+    if char in _JOINERS:
+        return not before.isascii() and before not in _JOINERS
+    if char in _SELECTORS:
+        return not before.isascii() and before not in _JOINERS and before not in _SELECTORS
+    return char not in _BLANK and unicodedata.category(char) not in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 
 
 def block(text: str) -> str:

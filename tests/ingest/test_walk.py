@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore import GitIgnorePatternError
 
 from ingest.errors import UserError
-from ingest.walk import shown, walk
+from ingest.walk import _spec, open_plain, shown, walk
 
 Tree = Callable[[dict[str, str | bytes]], Path]
 
@@ -46,7 +50,9 @@ def test_a_pattern_that_git_would_not_understand_spoils_no_other(tree: Tree) -> 
     assert paths(root) == [".gitignore", "in.md"]
 
 
-@pytest.mark.parametrize("name", [".git/config", ".env", "deploy/id_rsa", "tls/server.key", ".hoplite/x.md"])
+@pytest.mark.parametrize(
+    "name", [".git/config", ".env", "deploy/id_rsa", "tls/server.key", "tls/SERVER.PEM", ".hoplite/x.md"]
+)
 def test_secrets_and_state_are_not_read_even_where_a_gitignore_asks_for_them(tree: Tree, name: str) -> None:
     root = tree({name: "x", ".gitignore": f"!{name}\n!{name.split('/')[0]}\n"})
     assert paths(root) == [".gitignore"]
@@ -93,6 +99,90 @@ def test_a_link_is_read_only_where_its_target_lies_inside_and_is_no_secret(tree:
     assert found.skipped == {"ignored": 2, "symlink_outside": 1, "symlink_folder": 1}
 
 
+def test_what_was_skipped_is_listed_by_reason_up_to_a_bound(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.walk.LISTED", 2)
+    root = tree({"a.png": "", "b.png": "", "sub/c.png": "", "node_modules/x.js": "", "sub/node_modules/y.js": ""})
+    found = walk(root)
+    assert found.skipped == {"binary": 3, "ignored": 2}
+    assert {why: len(listed) for why, listed in found.skipped_paths.items()} == {"binary": 2, "ignored": 2}
+    assert set(found.skipped_paths["ignored"]) == {"node_modules/", "sub/node_modules/"}
+    assert set(found.skipped_paths["binary"]) < {"a.png", "b.png", "sub/c.png"}
+
+
+def test_a_file_that_is_known_and_the_same_is_not_opened(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tree({"a.md": "a", "b.md": "b", "c.md": b"\0\1\2"})
+    known = {file.path: (file.size, file.mtime_ns) for file in walk(root).files}
+    os.utime(root / "b.md", ns=(1, 1))
+    monkeypatch.setattr("ingest.walk._head", lambda source: b"\0")
+    found = walk(root, known=known)
+    assert [file.path for file in found.files] == ["a.md"]
+    assert set(found.skipped_paths["binary"]) == {"b.md", "c.md"}
+
+
+def test_a_path_that_came_to_lead_through_a_link_is_not_opened(tree: Tree, tmp_path: Path) -> None:
+    root = tree({"sub/a.md": "a"})
+    found = walk(root).files[0]
+    os.close(open_plain(found.source))
+    (root / "sub").rename(tmp_path / "elsewhere")
+    (root / "sub").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        open_plain(found.source)
+
+
+def test_a_folder_that_became_a_link_after_it_was_seen_is_not_looked_through(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tree({"a.md": "a", "sub/deep/b.md": "b"})
+
+    def swapping(path: str, flags: int = os.O_RDONLY) -> int:
+        if path.endswith("/deep"):
+            (root / "sub").rename(tmp_path / "elsewhere")
+            (root / "sub").symlink_to(tmp_path / "elsewhere")
+        return open_plain(path, flags)
+
+    monkeypatch.setattr("ingest.walk.open_plain", swapping)
+    found = walk(root)
+    assert [file.path for file in found.files] == ["a.md"]
+    assert found.skipped_paths == {"unreadable": ("sub/deep/",)}
+
+
+@pytest.mark.parametrize(
+    "gitignore",
+    ["**/a/**/a/**/a/**/b\n", "".join(f"name{i}\n" for i in range(2_001)), "# " + "x" * 100_000],
+    ids=["leaps", "patterns", "bytes"],
+)
+def test_a_folder_whose_gitignore_is_too_costly_is_left_out_whole(tree: Tree, gitignore: str) -> None:
+    root = tree({"a.md": "a", "sub/.gitignore": gitignore, "sub/b.md": "b", "sub/deep/c.md": "c"})
+    found = walk(root)
+    assert [file.path for file in found.files] == ["a.md"]
+    assert found.skipped_paths == {"gitignore": ("sub/",)}
+
+
+@pytest.mark.parametrize("piece", ["*a", "*[a]", "*?", "*\\a"])
+def test_a_pattern_of_many_stars_takes_no_exponential_time(tree: Tree, piece: str) -> None:
+    root = tree({".gitignore": f"{piece * 30}b\n", "a" * 250: "a"})
+    begun = time.monotonic()
+    assert paths(root) == [".gitignore", "a" * 250]
+    assert time.monotonic() - begun < 1.0
+
+
+PIECES = ["a", "b", "*", "?", "/", "[ab]", "[!a]", "\\*", "[*]", "!", "."]
+GLOBS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join)
+
+
+@given(st.lists(GLOBS, min_size=1, max_size=3), st.from_regex(r"[ab.*]{1,5}(/[ab.*]{1,5}){0,2}/?", fullmatch=True))
+def test_patterns_made_fast_say_what_they_said(globs: list[str], path: str) -> None:
+    assume("**" not in "".join(globs) and sound(globs))
+    assert _spec(globs).check_file(path).include == GitIgnoreSpec.from_lines(globs).check_file(path).include
+
+
+def sound(globs: list[str]) -> bool:
+    try:
+        return bool(GitIgnoreSpec.from_lines(globs))
+    except GitIgnorePatternError:
+        return False
+
+
 def test_a_pipe_is_counted_and_never_opened(tree: Tree) -> None:
     root = tree({"a.md": "a"})
     os.mkfifo(root / "pipe.md")
@@ -100,11 +190,19 @@ def test_a_pipe_is_counted_and_never_opened(tree: Tree) -> None:
     assert walk(root).skipped == {"special": 1}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser reads everything")
-def test_what_may_not_be_read_is_counted(tree: Tree) -> None:
-    root = tree({"a.md": "a", "closed.md": "c"})
-    (root / "closed.md").chmod(0)
-    assert walk(root).skipped == {"unreadable": 1}
+def test_what_may_not_be_read_is_counted(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused by a stand-in for the system, which lets the superuser read everything."""
+    root = tree({"a.md": "a", "closed.md": "c", "shut/d.md": "d"})
+
+    def refusing(path: str, flags: int = os.O_RDONLY) -> int:
+        if path.endswith(("closed.md", "shut")):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return open_plain(path, flags)
+
+    monkeypatch.setattr("ingest.walk.open_plain", refusing)
+    found = walk(root)
+    assert [file.path for file in found.files] == ["a.md"]
+    assert set(found.skipped_paths["unreadable"]) == {"closed.md", "shut/"}
 
 
 def nest(folder: Path, name: str, levels: int) -> None:
@@ -133,7 +231,24 @@ def test_a_folder_whose_path_is_too_long_to_open_is_counted(tree: Tree) -> None:
     root = tree({"a.md": "a"})
     nest(root, "d" * 200, 30)
     assert paths(root) == ["a.md"]
-    assert walk(root).skipped == {"unreadable": 1}
+    assert walk(root).skipped == {"too_deep": 1}
+
+
+def test_the_longest_path_that_opens_is_read_and_one_byte_more_is_counted(tree: Tree) -> None:
+    root = tree({"a.md": "a"})
+    here = os.open(root, os.O_DIRECTORY)
+    room = 4095 - len(os.fsencode(root)) - 1
+    while room > 255:
+        name = "d" * min(200, room - 10)
+        os.mkdir(name, dir_fd=here)
+        here = os.open(name, os.O_DIRECTORY, dir_fd=here)
+        room -= len(name) + 1
+    for length in (room, room + 1):
+        os.close(os.open("f" * (length - 3) + ".md", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    found = walk(root)
+    assert [len(os.fsencode(file.source)) for file in found.files[1:]] == [4095]
+    os.close(open_plain(found.files[1].source))
+    assert found.skipped == {"too_deep": 1}
 
 
 def test_names_that_are_no_text_are_shown_escaped_and_still_open(tree: Tree) -> None:
