@@ -6,7 +6,7 @@ import os
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,9 @@ class Walked:
     skipped: Mapping[str, int]
 
 
-def walk(path: Path, *, base: Path | None = None, max_bytes: int = MAX_BYTES) -> Walked:
+def walk(
+    path: Path, *, base: Path | None = None, max_bytes: int = MAX_BYTES, only: Collection[str] | None = None
+) -> Walked:
     """Return the files to read under a folder, or the one file given.
 
     `.gitignore` files count from the folder given downwards, so a path that is asked for is always walked. Linked
@@ -75,17 +77,37 @@ def walk(path: Path, *, base: Path | None = None, max_bytes: int = MAX_BYTES) ->
     Args:
         base: shown paths are relative to it; the folder itself (or the file's folder) by default.
         max_bytes: larger files are skipped as "too_large"; notebooks may be ten times larger.
+        only: real paths; nothing is looked at but these, what is below them and the folders above them.
 
     Raises:
         UserError: there is nothing at `path`.
     """
+    root = _root(path)
+    base = Path(os.path.realpath(base)) if base else (root if root.is_dir() else root.parent)
+    search = _Search(str(root), str(base), max_bytes, only)
+    if root.is_dir():
+        files = list(search.folder(str(root)))
+    else:
+        files = list(search.file(str(root))) if only is None or str(root) in only else []
+    return Walked(tuple(sorted(files, key=lambda file: file.path)), dict(search.skipped))
+
+
+def folders(path: Path, *, only: Collection[str] | None = None) -> list[str]:
+    """Return the real paths of the folders that `walk` looks into; for a file, that of its folder.
+
+    Raises UserError where there is nothing at `path`.
+    """
+    root = _root(path)
+    if not root.is_dir():
+        return [str(root.parent)]
+    return [folder for folder, _, _ in _Search(str(root), str(root), MAX_BYTES, only).visit(str(root))]
+
+
+def _root(path: Path) -> Path:
     root = Path(os.path.realpath(path))
     if not root.exists():
         raise UserError(f"There is no file or folder at {shown(str(path))}. Check the spelling, or give another path.")
-    base = Path(os.path.realpath(base)) if base else (root if root.is_dir() else root.parent)
-    search = _Search(str(root), str(base), max_bytes)
-    files = list(search.folder(str(root)) if root.is_dir() else search.file(str(root)))
-    return Walked(tuple(sorted(files, key=lambda file: file.path)), dict(search.skipped))
+    return root
 
 
 def shown(path: str) -> str:
@@ -122,10 +144,13 @@ def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
     return GitIgnoreSpec.from_lines(sound)
 
 
+Specs = tuple[tuple[str, GitIgnoreSpec], ...]
+
+
 class _Search:
     """One walk: the specs that apply in each folder, and the counts."""
 
-    def __init__(self, root: str, base: str, max_bytes: int) -> None:
+    def __init__(self, root: str, base: str, max_bytes: int, only: Collection[str] | None) -> None:
         self.root = root
         self.base = base
         self.max_bytes = max_bytes
@@ -133,12 +158,25 @@ class _Search:
         self.never = _spec(_NEVER.split())
         self.usually = _spec(_USUALLY.split())
         self.skipped: Counter[str] = Counter()
+        self.only = frozenset(only) if only is not None else frozenset((root,))
+        self.above = {above for path in self.only for above in _parents(path)}
 
     def folder(self, top: str) -> Iterator[FoundFile]:
-        # A list instead of recursion: folders may be nested deeper than Python's stack.
-        pending: list[tuple[str, tuple[tuple[str, GitIgnoreSpec], ...]]] = [(top, ((top, self.usually),))]
+        for _, entries, specs in self.visit(top):
+            for entry in entries:
+                if self._ignored(entry.path, False, specs):
+                    self.skipped["ignored"] += 1
+                elif entry.is_symlink():
+                    yield from self._link(entry.path)
+                else:
+                    yield from self.file(entry.path)
+
+    def visit(self, top: str) -> Iterator[tuple[str, list[os.DirEntry[str]], Specs]]:
+        """Yield each folder with what lies in it and is none, and the specs for that; ignored folders are left out."""
+        # A list instead of recursion: folders may be nested deeper than Python's stack. The flag: all below counts.
+        pending: list[tuple[str, Specs, bool]] = [(top, ((top, self.usually),), top in self.only)]
         while pending:
-            folder, specs = pending.pop()
+            folder, specs, whole = pending.pop()
             try:
                 with os.scandir(folder) as entries:
                     found = list(entries)
@@ -147,16 +185,18 @@ class _Search:
                 continue
             if any(entry.name == ".gitignore" for entry in found):
                 specs = (*specs, (folder, self._gitignore(os.path.join(folder, ".gitignore"))))
+            others = []
             for entry in found:
-                is_folder = entry.is_dir(follow_symlinks=False)
-                if self._ignored(entry.path, is_folder, specs):
-                    self.skipped["ignored"] += 1
-                elif is_folder:
-                    pending.append((entry.path, specs))
-                elif entry.is_symlink():
-                    yield from self._link(entry.path)
-                else:
-                    yield from self.file(entry.path)
+                wanted = whole or entry.path in self.only
+                if not entry.is_dir(follow_symlinks=False):
+                    if wanted:
+                        others.append(entry)
+                elif wanted or entry.path in self.above:
+                    if self._ignored(entry.path, True, specs):
+                        self.skipped["ignored"] += 1
+                    else:
+                        pending.append((entry.path, specs, wanted))
+            yield folder, others, specs
 
     def file(self, source: str, link: str | None = None) -> Iterator[FoundFile]:
         """Yield the file unless there is a reason against it. `link` is the name it goes by where that is another."""
@@ -192,7 +232,7 @@ class _Search:
         else:
             yield from self.file(target, link)
 
-    def _ignored(self, path: str, is_folder: bool, specs: tuple[tuple[str, GitIgnoreSpec], ...]) -> bool:
+    def _ignored(self, path: str, is_folder: bool, specs: Specs) -> bool:
         """True where the nearest .gitignore with an opinion says so; folders below an ignored one are never seen."""
         end = "/" if is_folder else ""
         if self.never.match_file(os.path.basename(path) + end):
@@ -210,6 +250,12 @@ class _Search:
         except OSError:
             self.skipped["unreadable"] += 1
             return _spec(())
+
+
+def _parents(path: str) -> Iterator[str]:
+    while (above := os.path.dirname(path)) != path:
+        yield above
+        path = above
 
 
 def _open_plain(path: str, flags: int) -> int:

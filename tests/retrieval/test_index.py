@@ -152,7 +152,7 @@ SECOND = (A2, as_it_was(FIRST[1]), a_file("d.md", "heron three", "gull"))
 
 
 def test_what_was_read_is_found_and_owned(desk: Desk) -> None:
-    assert desk.apply(*FIRST) == Applied(written=3, chunks=6, embedded=6)
+    assert desk.apply(*FIRST) == Applied(written=3, new=3, chunks=6, embedded=6)
     assert desk.store.counts() == Counts(6, 6)
     assert desk.manifest.chunk_ids() == desk.store.ids() == {c.id for r in FIRST for c in r.chunks or ()}
     assert len(desk.found("heron")) == 2
@@ -167,7 +167,7 @@ def test_a_second_run_touches_only_what_changed(desk: Desk) -> None:
     desk.apply(*FIRST)
     desk.embedder.texts.clear()
     done = desk.apply(*SECOND)
-    assert done == Applied(written=2, unchanged=1, forgotten=1, chunks=4, embedded=3)
+    assert done == Applied(written=2, new=1, unchanged=1, forgotten=1, chunks=4, embedded=3)
     assert desk.embedder.texts == ["a.md\npreface", "d.md\nheron three", "d.md\ngull"]
     assert desk.manifest.paths() == {"a.md", "b.md", "d.md"}
     assert desk.store.ids() == desk.manifest.chunk_ids()
@@ -275,7 +275,7 @@ def test_text_that_is_not_unicode_fails_its_file_only(desk: Desk, odd: FileResul
 
 def test_a_document_larger_than_a_batch_is_written_in_parts(desk: Desk) -> None:
     done = desk.apply(a_file("big.md", *(f"part {i}" for i in range(10))))
-    assert done == Applied(written=1, chunks=10, embedded=10)
+    assert done == Applied(written=1, new=1, chunks=10, embedded=10)
     assert desk.store.counts() == Counts(10, 10)
 
 
