@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from opentelemetry import trace
 
@@ -344,4 +344,8 @@ def _below(path: str, root: str) -> bool:
 
 def _at_or_below(path: str, roots: set[str]) -> bool:
     """Like `_below` for any of the roots, in the time that the path's length takes and not their number."""
-    return "." in roots or path in roots or any(str(above) in roots for above in PurePosixPath(path).parents)
+    while path not in roots:
+        path, slash, _ = path.rpartition("/")
+        if not slash:
+            return "." in roots
+    return True

@@ -99,10 +99,10 @@ class _Watched:
                 if self._polls:
                     raise
                 self._polls = True
-                why = str(error).split(" about ")[0]
+                why = str(error).split(" about ")[0].rstrip(".")
                 self._say(
                     f"The system cannot tell of changes in {len(self._folders):,} folders ({why}): looking for them "
-                    f"every {POLL_MS / 1000:.0f} s instead. A higher fs.inotify.max_user_watches lets it."
+                    f"every {POLL_MS / 1000:g} s instead. A higher fs.inotify.max_user_watches lets it."
                 )
 
 

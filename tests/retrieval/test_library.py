@@ -212,7 +212,7 @@ def test_a_folder_below_is_indexed_into_the_workspace_above(folder: Path) -> Non
 def test_removing_a_path_forgets_what_lies_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     indexing.index([folder])
     monkeypatch.chdir(folder)
-    assert indexing.remove([Path("src")]) == 2
+    assert indexing.remove([Path("src")]).paths == ("src/settings.py", "src/store.py")
     with Library(find(folder)) as opened:
         assert opened.paths() == ["guide.md"]
     with pytest.raises(UserError, match="Nothing that is indexed"):

@@ -265,7 +265,7 @@ def found(report: IndexReport, seconds: float, part: Part | None = None) -> dict
 
 def summary(report: IndexReport, seconds: float, part: Part | None = None) -> str:
     """Return what was done, what was left out and why, and the failures."""
-    rate = f", {report.files / seconds:,.0f} files a second" if report.files and seconds >= 1 else ""
+    rate = f", {report.files / seconds:,.0f} files a second" if seconds >= 1 and report.files >= 100 else ""
     of = f"part {part.number} of {part.of}: " if part else ""
     held = f"{counted(report.documents, 'document')}, {counted(report.chunks, 'chunk')}"
     lines = [
