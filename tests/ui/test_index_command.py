@@ -12,10 +12,8 @@ import pytest
 from ingest.errors import FileFailed
 from retrieval import indexing
 from retrieval.indexing import Part, Progress, index
-from retrieval.manifest import Manifest
-from retrieval.store_edge import EdgeStore
-from retrieval.types import Scope
 from retrieval.workspace import find
+from tests.retrieval.contents import contents
 from tests.retrieval.made import HashEmbedder
 from tests.ui.conftest import Hoplite
 from tests.ui.station import without_weights
@@ -26,23 +24,7 @@ def one_line(text: str) -> bool:
 
 
 def held(folder: Path) -> dict[str, Any]:
-    """All that an index holds of the files, without when it was written."""
-    workspace = find(folder)
-    manifest, store = Manifest(workspace.manifest), EdgeStore(workspace.store, HashEmbedder.dim)
-    ids = sorted(store.ids())
-    entries = [manifest.entry(path) for path in sorted(manifest.paths())]
-    found = {
-        "entries": [(entry.path, entry.digest, entry.size, entry.chunks) for entry in entries if entry],
-        "chunks": store.chunks(ids),
-        "vectors": {number: vector.tolist() for number, vector in store.vectors(ids).items()},
-        "scores": [store.lexical([term], limit=99, scope=Scope()) for term in ("heron", "number", "7")],
-        "names": store.definers(["heron_1", "heron_11", "Note 4"], common=99),
-        "failures": manifest.failures(),
-        "skips": manifest.skips(),
-    }
-    manifest.close()
-    store.close()
-    return found
+    return contents(find(folder), ["heron", "number", "7"], ["heron_1", "heron_11", "Note 4"])
 
 
 @pytest.fixture
@@ -116,7 +98,7 @@ def test_a_run_over_a_few_files_keeps_what_is_known_of_the_others(many: Path) ->
     report = index([many], only=frozenset(str(many / name) for name in ("note0.md", "note1.md")))
     assert (report.applied.written, report.applied.forgotten, report.failures) == (1, 1, ())
     after = held(many)
-    assert "note2.md" in {entry[0] for entry in after["entries"]}
+    assert "note2.md" in after["documents"]
     assert [failure.path for failure in after["failures"]] == ["broken.ipynb"]
 
 
@@ -176,7 +158,7 @@ def test_a_part_forgets_only_its_own(many: Path) -> None:
     report = index([many], part=Part(2, 3))
     assert report.applied.forgotten == len(own)
     assert 0 < len(own) < len(gone)
-    assert not {entry[0] for entry in held(many)["entries"]} & set(own)
+    assert not held(many)["documents"].keys() & set(own)
 
 
 @pytest.mark.parametrize("wrong", ["0/4", "5/4", "x", "1/", "/4", "1", "-1/4", "1/0"])
