@@ -75,6 +75,14 @@ def _bars(unit: str) -> Bars:
             speed = task.finished_speed or task.speed
             return Text("" if speed is None else f"{speed:,.0f}/s")
 
+    class Left(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> Text:
+            left = task.time_remaining
+            if task.finished or left is None:
+                return Text("")
+            minutes, seconds = divmod(int(left), 60)
+            return Text(f"{minutes}:{seconds:02} left")
+
     counted: tuple[progress.ProgressColumn, ...] = (
         (progress.DownloadColumn(), progress.TransferSpeedColumn())
         if unit == "bytes"
@@ -82,10 +90,10 @@ def _bars(unit: str) -> Bars:
     )
     return progress.Progress(
         progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(bar_width=30),
+        progress.BarColumn(bar_width=20),
         *counted,
         progress.TextColumn("{task.fields[note]}", markup=False),
-        progress.TimeRemainingColumn(compact=True),
+        Left(),
         console=Console(stderr=True),
         transient=True,
     )

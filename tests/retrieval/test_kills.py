@@ -111,8 +111,9 @@ def state(workspace: Workspace) -> dict[str, Any]:
 
 def check(workspace: Workspace, acknowledged: dict[str, str]) -> None:
     """Whatever was killed: it opens, what was acknowledged is there, and nothing is there twice."""
-    with Library(workspace) as opened:
-        assert len(opened.search("heron stork", rerank=False).hits) > 0
+    if indexing.documents_in(workspace):
+        with Library(workspace) as opened:
+            assert len(opened.search("heron stork", rerank=False).hits) > 0
     with (
         closing(Manifest(workspace.manifest)) as manifest,
         closing(EdgeStore(workspace.store, HashEmbedder.dim)) as store,
@@ -141,25 +142,23 @@ def same_as_uninterrupted(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_run_killed_twenty_times_anywhere_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    corpus, chance = Corpus(tmp_path / "corpus", 300, SEED), random.Random(SEED)
-    # The first run is killed again and again, and it is what tells how long a run takes; later ones find changes.
-    first = Run(corpus.folder, 2)
-    acknowledged = first.end()
-    length = time.monotonic() - first.begun
-    assert len(acknowledged) == 300
+    corpus, chance = Corpus(tmp_path / "corpus", 200, SEED), random.Random(SEED)
+    whole = Run(corpus.folder, 2)
+    assert len(whole.end()) == 200
+    length = time.monotonic() - whole.begun
     shutil.rmtree(corpus.folder / ".hoplite")
-    kills = rounds = known = 0
+    kills = rounds = 0
     while kills < KILLS:
         rounds += 1
         assert rounds < 3 * KILLS, "the runs end before they are killed"
         run = Run(corpus.folder, 2 if rounds == 1 else 1)
-        kills += run.kill_after(chance.uniform(0, length if known < 300 else length / 3))
+        kills += run.kill_after(chance.uniform(0, length / 2))
         acknowledged = run.end()
-        known = max(known, len(acknowledged))
-        if (corpus.folder / ".hoplite" / "manifest.sqlite").exists() and indexing.documents_in(find(corpus.folder)):
+        if acknowledged or (corpus.folder / ".hoplite" / "manifest.sqlite").exists():
             check(find(corpus.folder), acknowledged)
-        corpus.change(60)
+        corpus.change(40)
     same_as_uninterrupted(corpus.folder)
 
 
