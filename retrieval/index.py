@@ -156,8 +156,10 @@ class Indexer:
         return len(lacking)
 
     def _touch(self, result: FileResult) -> None:
-        if not self._manifest.unchanged(result.path, result.size, result.mtime_ns):
-            self._manifest.touch(result.path, result.size, result.mtime_ns)
+        """Note a new time, and a new place: the folder may have been moved with its workspace."""
+        now = (result.path, result.size, result.mtime_ns, result.source)
+        if not self._manifest.unchanged(*now):
+            self._manifest.touch(*now)
 
     def _forget(self, paths: set[str]) -> None:
         before = self._manifest.owned(paths)

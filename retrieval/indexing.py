@@ -272,7 +272,7 @@ def _results(files: Sequence[FoundFile], manifest: Manifest, workers: int | None
         entry = manifest.entry(file.path)
         if entry is not None and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns):
             yield FileResult(
-                file.path, entry.source, entry.digest, entry.size, entry.mtime_ns, entry.kind, entry.language
+                file.path, file.source, entry.digest, entry.size, entry.mtime_ns, entry.kind, entry.language
             )
         else:
             new.append(file)

@@ -96,11 +96,11 @@ class Manifest:
                 f"or use `--embedder {made.embedder}`."
             )
 
-    def unchanged(self, path: str, size: int, mtime_ns: int) -> bool:
-        """Tell whether a file is as it was indexed, by its size and time alone, without reading it."""
+    def unchanged(self, path: str, size: int, mtime_ns: int, source: str) -> bool:
+        """Tell whether a file is as and where it was indexed, by its size and time alone, without reading it."""
         with self._database.reading() as connection:
-            row = connection.execute("SELECT size, mtime_ns FROM documents WHERE path = ?", (path,)).fetchone()
-        return row is not None and tuple(row) == (size, mtime_ns)
+            row = connection.execute("SELECT size, mtime_ns, source FROM documents WHERE path = ?", (path,)).fetchone()
+        return row is not None and tuple(row) == (size, mtime_ns, os.fsencode(source))
 
     def entry(self, path: str) -> Entry | None:
         """Return what is known of one document."""
@@ -128,11 +128,12 @@ class Manifest:
         with self._database.writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def touch(self, path: str, size: int, mtime_ns: int) -> None:
-        """Note a file's new time where its bytes turned out to be the same. The document must be known."""
+    def touch(self, path: str, size: int, mtime_ns: int, source: str) -> None:
+        """Note a file's new time and place where its bytes turned out to be the same. The document must be known."""
         with self._database.writing() as connection:
             cursor = connection.execute(
-                "UPDATE documents SET size = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path)
+                "UPDATE documents SET source = ?, size = ?, mtime_ns = ? WHERE path = ?",
+                (os.fsencode(source), size, mtime_ns, path),
             )
             if not cursor.rowcount:
                 raise ValueError(f"{path} is said to be unchanged, but was never indexed")

@@ -241,7 +241,7 @@ def test_new_chunks_are_there_before_old_ones_go(desk: Desk) -> None:
 def test_a_touched_file_is_noted_without_being_written(desk: Desk) -> None:
     desk.apply(FIRST[1])
     assert desk.apply(as_it_was(FIRST[1], mtime_ns=9)) == Applied(unchanged=1)
-    assert desk.manifest.unchanged("b.md", 10, 9)
+    assert desk.manifest.unchanged("b.md", 10, 9, "/base/b.md")
 
 
 def test_only_what_was_walked_past_is_forgotten(desk: Desk) -> None:
@@ -312,7 +312,7 @@ def test_repairing_reads_again_only_what_is_missing(desk: Desk) -> None:
     desk.store._shard.remove([FIRST[0].chunks[1].id])
     desk.embedder.texts.clear()
     assert repair(desk.store, desk.manifest) == 1
-    assert not desk.manifest.unchanged("a.md", 10, 1)
+    assert not desk.manifest.unchanged("a.md", 10, 1, "/base/a.md")
     desk.apply(FIRST[0], as_it_was(FIRST[1]), as_it_was(FIRST[2]))
     assert desk.embedder.texts == ["a.md\negret"]
     assert desk.state() == before

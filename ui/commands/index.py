@@ -174,8 +174,8 @@ def _stopped(paths: Sequence[Path], workspace: Path | None) -> int:
 
     kept = documents_in(workspace_for(paths, workspace))
     click.echo(
-        f"Stopped. {counted(kept, 'document')} of this and earlier runs {'is' if kept == 1 else 'are'} in the index "
-        "and can be searched; the same command goes on from there.",
+        f"Stopped. {counted(kept, 'document')} {'is' if kept == 1 else 'are'} indexed and can be searched; "
+        "the same command goes on from there.",
         err=True,
     )
     return INTERRUPTED
