@@ -8,7 +8,7 @@ import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -93,6 +93,7 @@ def walk(
     base: Path | None = None,
     max_bytes: int = MAX_BYTES,
     known: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+    only: Collection[str] | None = None,
 ) -> Walked:
     """Return the files to read under a folder, or the one file given.
 
@@ -104,22 +105,41 @@ def walk(
         max_bytes: larger files are skipped as "too_large"; notebooks may be ten times larger.
         known: size and mtime_ns, by shown path, of files that turned out to be text before. Those that are still so are
             not opened; of the others the first bytes are read, to tell text from binary data.
+        only: real paths; nothing is looked at but these, what is below them and the folders above them.
 
     Raises:
         UserError: there is nothing at `path`.
     """
-    root = Path(os.path.realpath(path))
-    if not root.exists():
-        raise UserError(f"There is no file or folder at {shown(str(path))}. Check the spelling, or give another path.")
+    root = _root(path)
     base = Path(os.path.realpath(base)) if base else (root if root.is_dir() else root.parent)
     place = shown(os.path.relpath(root, base).replace(os.sep, "/"))
-    search = _Search(str(root), max_bytes, known)
+    search = _Search(str(root), max_bytes, known, only)
     if root.is_dir():
         search.folders("" if place == "." else f"{place}/")
-    else:
+    elif only is None or str(root) in only:
         search.asked(place)
     files = sorted(search.files, key=lambda file: file.path)
     return Walked(tuple(files), dict(search.skipped), {why: tuple(paths) for why, paths in search.listed.items()})
+
+
+def folders(path: Path, *, only: Collection[str] | None = None) -> list[str]:
+    """Return the real paths of the folders that `walk` looks into; for a file, that of its folder.
+
+    Raises UserError where there is nothing at `path`.
+    """
+    root = _root(path)
+    if not root.is_dir():
+        return [str(root.parent)]
+    search = _Search(str(root), -1, {}, only)  # every file is too large to be looked at
+    search.folders("")
+    return search.entered
+
+
+def _root(path: Path) -> Path:
+    root = Path(os.path.realpath(path))
+    if not root.exists():
+        raise UserError(f"There is no file or folder at {shown(str(path))}. Check the spelling, or give another path.")
+    return root
 
 
 def open_plain(path: str, flags: int = os.O_RDONLY) -> int:
@@ -194,6 +214,10 @@ _Specs = tuple[tuple[int, GitIgnoreSpec], ...]
 """The .gitignore files that apply in a folder, the nearest last, each with where in a path what it matches begins."""
 
 
+_Pending = tuple[str, str, _Specs, bool]
+"""A folder to look through: its real path, what its files' shown paths begin with, its specs, whether all of it counts."""
+
+
 class _TooCostly(Exception):
     """A .gitignore that would take too long to obey."""
 
@@ -221,28 +245,34 @@ def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
 class _Search:
     """One walk: what it found, and what it skipped."""
 
-    def __init__(self, root: str, max_bytes: int, known: Mapping[str, tuple[int, int]]) -> None:
+    def __init__(
+        self, root: str, max_bytes: int, known: Mapping[str, tuple[int, int]], only: Collection[str] | None
+    ) -> None:
         self.root = root
         self.max_bytes = max_bytes
         self.known = known
         self.files: list[FoundFile] = []
         self.skipped: Counter[str] = Counter()
         self.listed: dict[str, list[str]] = {}
+        self.entered: list[str] = []
+        self.only = frozenset(only) if only is not None else frozenset((root,))
+        self.above = {above for path in self.only for above in _parents(path)}
 
     def folders(self, place: str) -> None:
         """Look through the root and what is below it. `place` is what its files' shown paths begin with."""
-        # A list instead of recursion: folders may be nested deeper than Python's stack.
-        pending: list[tuple[str, str, _Specs]] = [(self.root, place, ())]
+        # A list instead of recursion: folders may be nested deeper than Python's stack. The flag: all below counts.
+        pending: list[_Pending] = [(self.root, place, (), self.root in self.only)]
         while pending:
-            folder, place, specs = pending.pop()
+            folder, place, specs, whole = pending.pop()
             try:
                 handle = open_plain(folder, os.O_RDONLY | os.O_DIRECTORY)
             except OSError as error:
                 self._skip("too_deep" if error.errno == errno.ENAMETOOLONG else "unreadable", place)
                 continue
             try:
+                self.entered.append(folder)
                 with os.scandir(handle) as entries:
-                    pending += self._entries(list(entries), folder, place, specs)
+                    pending += self._entries(list(entries), folder, place, specs, whole)
             except OSError:
                 self._skip("unreadable", place)
             except _TooCostly:
@@ -258,8 +288,8 @@ class _Search:
             self._skip("unreadable", place)
 
     def _entries(
-        self, entries: Sequence[os.DirEntry[str]], folder: str, place: str, specs: _Specs
-    ) -> list[tuple[str, str, _Specs]]:
+        self, entries: Sequence[os.DirEntry[str]], folder: str, place: str, specs: _Specs, whole: bool
+    ) -> list[_Pending]:
         """Look at what is in one folder; return the folders among it that are to be looked through."""
         below = []
         inside = folder.rstrip("/") + "/"
@@ -268,14 +298,17 @@ class _Search:
         tight = len(os.fsencode(inside)) + _LONGEST_NAME > _LONGEST_PATH
         for entry in entries:
             source, path = inside + entry.name, place + shown(entry.name)
+            wanted = whole or source in self.only
             try:
                 is_folder = entry.is_dir(follow_symlinks=False)
+                if not wanted and not (is_folder and source in self.above):
+                    continue
                 if _ignored(entry.name, source, is_folder, specs):
                     self._skip("ignored", f"{path}/" if is_folder else path)
                 elif tight and len(os.fsencode(source)) > _LONGEST_PATH:
                     self._skip("too_deep", f"{path}/" if is_folder else path)
                 elif is_folder:
-                    below.append((source, f"{path}/", specs))
+                    below.append((source, f"{path}/", specs, wanted))
                 elif entry.is_symlink():
                     self._link(source, path)
                 else:
@@ -327,6 +360,12 @@ class _Search:
         listed = self.listed.setdefault(reason, [])
         if len(listed) < LISTED:
             listed.append(path or "./")
+
+
+def _parents(path: str) -> Iterator[str]:
+    while (above := os.path.dirname(path)) != path:
+        yield above
+        path = above
 
 
 def _head(source: str) -> bytes:

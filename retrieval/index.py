@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Literal
 
 import numpy as np
 from opentelemetry import trace
@@ -24,12 +25,16 @@ from retrieval.tokens import searchable
 # Chunks a batch: two seconds of work to lose, and 12 MB of text and vectors in memory.
 BATCH = 4_000
 
+Phase = Literal["walking", "reading", "writing", "sweeping"]
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a run did so far. `embedded` counts the chunks whose vectors were not in the store yet."""
+    """What a run did so far. `written` counts the `new` documents and the changed ones, `embedded` the chunks whose
+    vectors were not in the store yet."""
 
     written: int = 0
+    new: int = 0
     unchanged: int = 0
     failed: int = 0
     forgotten: int = 0
@@ -54,12 +59,16 @@ class Indexer:
         results: Iterable[FileRead],
         *,
         walked: Callable[[str], bool] = lambda path: True,
+        sweep: bool = True,
+        on_phase: Callable[[Phase], object] = lambda phase: None,
     ) -> Applied:
         """Index the results, and forget the documents that were walked past without being seen.
 
         Args:
             results: One for every file of the walk, the unchanged ones too; read as they come.
             walked: Tells of a shown path whether this run's walk covered its place; others are left alone.
+            sweep: Look through the whole store for what a stopped run left; a run over a few files has no time for it.
+            on_phase: Told when another phase begins.
         """
         failures: list[Failure] = []
         seen: set[str] = set()
@@ -68,11 +77,15 @@ class Indexer:
             for batch in _batches(results, self._batch):
                 seen |= {result.path for result in batch}
                 failures += [Failure(r.path, r.error.reason, str(r.error)) for r in batch if r.error]
+                on_phase("writing")
                 done = self._write(batch, done)
+                on_phase("reading")
+            on_phase("sweeping")
             gone = {path for path in self._manifest.paths() - seen if walked(path)}
             self._forget(gone)
-            self.sweep()
-            self._manifest.note_failures(failures)
+            if sweep:
+                self.sweep()
+            self._manifest.note_failures(failures, walked)
             done = _plus(done, forgotten=len(gone))
             span.set_attributes({f"hoplite.{field}": getattr(done, field) for field in Applied.__dataclass_fields__})
         return done
@@ -101,6 +114,7 @@ class Indexer:
         return _plus(
             done,
             written=len(changed),
+            new=len(changed.keys() - before.keys()),
             unchanged=len(batch) - len(changed) - len(failed),
             failed=len(failed),
             chunks=len(chunks),
@@ -124,8 +138,10 @@ class Indexer:
         return len(lacking)
 
     def _touch(self, result: FileRead) -> None:
-        if not self._manifest.unchanged(result.path, result.size, result.mtime_ns):
-            self._manifest.touch(result.path, result.size, result.mtime_ns)
+        """Note a new time, and a new place: the folder may have been moved with its workspace."""
+        now = (result.path, result.size, result.mtime_ns, result.source)
+        if not self._manifest.unchanged(*now):
+            self._manifest.touch(*now)
 
     def _forget(self, paths: set[str]) -> None:
         before = self._manifest.owned(paths)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,7 +60,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file of the last run that could not be read; `reason` is a countable class of failure."""
+    """A file that could not be read when it was last walked; `reason` is a countable class of failure."""
 
     path: str
     reason: str
@@ -96,11 +96,11 @@ class Manifest:
                 f"or use `--embedder {made.embedder}`."
             )
 
-    def unchanged(self, path: str, size: int, mtime_ns: int) -> bool:
-        """Tell whether a file is as it was indexed, by its size and time alone, without reading it."""
+    def unchanged(self, path: str, size: int, mtime_ns: int, source: str) -> bool:
+        """Tell whether a file is as and where it was indexed, by its size and time alone, without reading it."""
         with self._database.reading() as connection:
-            row = connection.execute("SELECT size, mtime_ns FROM documents WHERE path = ?", (path,)).fetchone()
-        return row is not None and tuple(row) == (size, mtime_ns)
+            row = connection.execute("SELECT size, mtime_ns, source FROM documents WHERE path = ?", (path,)).fetchone()
+        return row is not None and tuple(row) == (size, mtime_ns, os.fsencode(source))
 
     def entry(self, path: str) -> Entry | None:
         """Return what is known of one document."""
@@ -128,11 +128,12 @@ class Manifest:
         with self._database.writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def touch(self, path: str, size: int, mtime_ns: int) -> None:
-        """Note a file's new time where its bytes turned out to be the same. The document must be known."""
+    def touch(self, path: str, size: int, mtime_ns: int, source: str) -> None:
+        """Note a file's new time and place where its bytes turned out to be the same. The document must be known."""
         with self._database.writing() as connection:
             cursor = connection.execute(
-                "UPDATE documents SET size = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path)
+                "UPDATE documents SET source = ?, size = ?, mtime_ns = ? WHERE path = ?",
+                (os.fsencode(source), size, mtime_ns, path),
             )
             if not cursor.rowcount:
                 raise ValueError(f"{path} is said to be unchanged, but was never indexed")
@@ -170,15 +171,16 @@ class Manifest:
             found: str | None = connection.execute("SELECT max(indexed_at) FROM documents").fetchone()[0]
         return found
 
-    def note_failures(self, failures: Iterable[Failure]) -> None:
-        """Replace the failures of the run before by this one's."""
+    def note_failures(self, failures: Iterable[Failure], walked: Callable[[str], bool] = lambda path: True) -> None:
+        """Replace the failures that are known of the places walked by this run's."""
         with self._database.writing() as connection:
-            connection.execute("DELETE FROM failures")
+            known = connection.execute("SELECT path FROM failures").fetchall()
+            connection.executemany("DELETE FROM failures WHERE path = ?", [row for row in known if walked(row[0])])
             rows = [(_printable(f.path), f.reason, _printable(f.message)) for f in failures]
             connection.executemany("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", rows)
 
     def failures(self) -> tuple[Failure, ...]:
-        """Return the last run's failures, by path."""
+        """Return what could not be read when it was last walked, by path."""
         with self._database.reading() as connection:
             rows = connection.execute("SELECT path, reason, message FROM failures ORDER BY path").fetchall()
         return tuple(Failure(*row) for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import qdrant_edge as edge
 
 BATCH = 2_000
+
+# Bytes that must be free before a batch is written. The shard writes through mapped memory, where a full disk is no
+# error but the end of the process (SIGBUS). A batch of 256 numbers a vector takes 3 MB.
+ROOM = 32_000_000
 
 # Below this many vectors every search reads them all: 2 ms at 45,000 x 256, and the result is exact. Above it, segments
 # that `optimize` has given a graph (those of more than half as many) are searched by it.
@@ -48,6 +53,7 @@ class Shard:
             if (folder / "edge_config.json").exists():
                 self._shard = edge.EdgeShard.load(str(folder), config)
             else:
+                self._check_room()
                 self._shard = edge.EdgeShard.create(str(folder), config)
                 for field in ("path", "kind"):
                     index = edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword)
@@ -66,6 +72,7 @@ class Shard:
                     chunks[start : start + BATCH], vectors[start : start + BATCH].tolist(), strict=True
                 )
             ]
+            self._check_room()
             with self._told("written"):
                 self._shard.update(self._edge.UpdateOperation.upsert_points(points))
         with self._told("written"):
@@ -132,6 +139,14 @@ class Shard:
     def close(self) -> None:
         """Flush and release the folder; closing twice is no error."""
         self._shard.close()
+
+    def _check_room(self) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if free < ROOM:
+            raise UserError(
+                f"{self._folder} could not be written: the disk is full ({free / 1e6:,.1f} MB are free, and "
+                f"{ROOM / 1e6:,.0f} MB are needed). Make room and try again."
+            )
 
     def _filter(self, paths: Sequence[str] | None, kind: Kind | None) -> edge.Filter | None:
         conditions: list[edge.ConditionType] = []

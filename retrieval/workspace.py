@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ NAME = ".hoplite"
 # The lock doubles as the mark by which a folder is known to be a workspace; it is the first file made.
 _LOCK = "hoplite.lock"
 _BASE = "base"
+_WRITES = "writes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,8 @@ class Lock:
     All threads of the process share the one that holds it.
     """
 
-    def __init__(self, workspace: Workspace, *, wait: float = 2.0) -> None:
-        """Take the lock, waiting up to `wait` seconds for another process.
+    def __init__(self, workspace: Workspace, *, wait: float = 2.0, writes: bool = False) -> None:
+        """Take the lock, waiting up to `wait` seconds for another process; a writer does not wait for another writer.
 
         Raises WorkspaceBusy, with that process's id.
         """
@@ -137,23 +139,35 @@ class Lock:
                 f"The workspace {workspace.folder} cannot be locked: {error.strerror}. Check the folder's permissions."
             ) from error
         deadline = time.monotonic() + wait
+        before: list[str] = []
         while not _locked(self._file):
-            if time.monotonic() >= deadline:
-                holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
-                self.release()
+            note = os.pread(self._file, 32, 0).decode("ascii", "replace").split()
+            # Seen twice: the first may be what a killed process left, and the holder is about to overwrite.
+            behind_writer = writes and note[1:] == [_WRITES] and note == before
+            if behind_writer or time.monotonic() >= deadline:
+                self._close()
                 raise WorkspaceBusy(
-                    f"The workspace {workspace.folder} is in use by process {holder}. "
+                    f"The workspace {workspace.folder} is in use by process {note[0] if note else 'unknown'}. "
                     "Wait until it has finished, or stop it."
                 )
+            before = note
             time.sleep(0.05)
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        # Who holds it helps others, but is not what holds it: a full disk is told of by whoever has to write.
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}{' ' + _WRITES if writes else ''}\n".encode(), 0)
         # A forked worker inherits the lock with the descriptor, and would keep it after this process was killed.
         mine = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: lock.release() if (lock := mine()) else None)
+        os.register_at_fork(after_in_child=lambda: lock._close() if (lock := mine()) else None)
 
     def release(self) -> None:
         """Give it up; twice is no error."""
+        if self._file is not None:
+            with suppress(OSError):
+                os.ftruncate(self._file, 0)
+        self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None

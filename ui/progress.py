@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.status import Status
 
-EVERY = 10.0
+EVERY = 5.0
 """Seconds between two lines where standard error is no terminal, the first one included."""
 
 
@@ -43,15 +43,18 @@ class Meter:
         if self._bars is not None:
             self._bars.stop()
 
-    def show(self, what: str, done: int, total: int | None, note: str = "") -> None:
-        """Show that `done` of `total` (None: not known) are done of what `what` names; `note` stands behind it."""
+    def show(self, what: str, done: int, total: int | None, note: str = "", *, phase: str = "") -> None:
+        """Show that `done` of `total` (None: not known) are done of what `what` names; `note` stands behind it.
+
+        `phase` is what is being done to it now, and stands in its place.
+        """
         if self._bars is not None:
             if what not in self._tasks:
-                self._tasks[what] = self._bars.add_task(what, total=total, note=note)
-            self._bars.update(self._tasks[what], completed=done, total=total, note=note)
+                self._tasks[what] = self._bars.add_task(phase or what, total=total, note=note)
+            self._bars.update(self._tasks[what], completed=done, total=total, note=note, description=phase or what)
         elif self._plain and time.monotonic() - self._last >= EVERY:
             self._last = time.monotonic()
-            self._stream.write(self._line(what, done, total, note) + "\n")
+            self._stream.write(self._line(phase or what, done, total, note) + "\n")
             self._stream.flush()
 
     def _line(self, what: str, done: int, total: int | None, note: str) -> str:
@@ -72,6 +75,14 @@ def _bars(unit: str) -> Bars:
             speed = task.finished_speed or task.speed
             return Text("" if speed is None else f"{speed:,.0f}/s")
 
+    class Left(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> Text:
+            left = task.time_remaining
+            if task.finished or left is None:
+                return Text("")
+            minutes, seconds = divmod(int(left), 60)
+            return Text(f"{minutes}:{seconds:02} left")
+
     counted: tuple[progress.ProgressColumn, ...] = (
         (progress.DownloadColumn(), progress.TransferSpeedColumn())
         if unit == "bytes"
@@ -79,10 +90,10 @@ def _bars(unit: str) -> Bars:
     )
     return progress.Progress(
         progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(bar_width=30),
+        progress.BarColumn(bar_width=20),
         *counted,
         progress.TextColumn("{task.fields[note]}", markup=False),
-        progress.TimeRemainingColumn(compact=True),
+        Left(),
         console=Console(stderr=True),
         transient=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -65,6 +65,28 @@ def megabytes(size: float) -> str:
     if size >= 1e10:
         return f"{size / 1e9:,.1f} GB"
     return f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"
+
+
+def counted(number: int, what: str) -> str:
+    """Return `1 file` or `2,000 files`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def some(names: Sequence[str], shown: int = 5) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return ", ".join(map(visible, names[:shown])) + more
+
+
+def by_reason(counts: Mapping[str, int]) -> str:
+    """Return how many of each reason, most first: `12 ignored, 3 too large`."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number:,} {visible(reason.replace('_', ' '))}" for reason, number in ordered)
+
+
+def failure_line(path: str, message: str) -> str:
+    """Return a failure's message, with the path before it where it does not begin with that."""
+    return visible(message) if message.startswith(path) else f"{visible(path)}: {visible(message)}"
 
 
 def excerpt(text: str, query: str, *, lines: int = EXCERPT_LINES, width: int = WIDTH) -> str:

@@ -153,7 +153,7 @@ SECOND = (A2, as_it_was(FIRST[1]), a_file("d.md", "heron three", "gull"))
 
 
 def test_what_was_read_is_found_and_owned(desk: Desk) -> None:
-    assert desk.apply(*FIRST) == Applied(written=3, chunks=6, embedded=6)
+    assert desk.apply(*FIRST) == Applied(written=3, new=3, chunks=6, embedded=6)
     assert desk.store.counts() == Counts(6, 6)
     assert desk.manifest.chunk_ids() == desk.store.ids() == {c.id for r in FIRST for c in r.chunks or ()}
     assert len(desk.found("heron")) == 2
@@ -168,7 +168,7 @@ def test_a_second_run_touches_only_what_changed(desk: Desk) -> None:
     desk.apply(*FIRST)
     desk.embedder.texts.clear()
     done = desk.apply(*SECOND)
-    assert done == Applied(written=2, unchanged=1, forgotten=1, chunks=4, embedded=3)
+    assert done == Applied(written=2, new=1, unchanged=1, forgotten=1, chunks=4, embedded=3)
     assert desk.embedder.texts == ["a.md\npreface", "d.md\nheron three", "d.md\ngull"]
     assert desk.manifest.paths() == {"a.md", "b.md", "d.md"}
     assert desk.store.ids() == desk.manifest.chunk_ids()
@@ -242,7 +242,7 @@ def test_new_chunks_are_there_before_old_ones_go(desk: Desk) -> None:
 def test_a_touched_file_is_noted_without_being_written(desk: Desk) -> None:
     desk.apply(FIRST[1])
     assert desk.apply(as_it_was(FIRST[1], mtime_ns=9)) == Applied(unchanged=1)
-    assert desk.manifest.unchanged("b.md", 10, 9)
+    assert desk.manifest.unchanged("b.md", 10, 9, "/base/b.md")
 
 
 def test_only_what_was_walked_past_is_forgotten(desk: Desk) -> None:
@@ -276,7 +276,7 @@ def test_text_that_is_not_unicode_fails_its_file_only(desk: Desk, odd: FileRead)
 
 def test_a_document_larger_than_a_batch_is_written_in_parts(desk: Desk) -> None:
     done = desk.apply(a_file("big.md", *(f"part {i}" for i in range(10))))
-    assert done == Applied(written=1, chunks=10, embedded=10)
+    assert done == Applied(written=1, new=1, chunks=10, embedded=10)
     assert desk.store.counts() == Counts(10, 10)
 
 
@@ -313,7 +313,7 @@ def test_repairing_reads_again_only_what_is_missing(desk: Desk) -> None:
     desk.store._shard.remove([FIRST[0].chunks[1].id])
     desk.embedder.texts.clear()
     assert repair(desk.store, desk.manifest) == 1
-    assert not desk.manifest.unchanged("a.md", 10, 1)
+    assert not desk.manifest.unchanged("a.md", 10, 1, "/base/a.md")
     desk.apply(FIRST[0], as_it_was(FIRST[1]), as_it_was(FIRST[2]))
     assert desk.embedder.texts == ["a.md\negret"]
     assert desk.state() == before

@@ -212,7 +212,7 @@ def test_a_folder_below_is_indexed_into_the_workspace_above(folder: Path) -> Non
 def test_removing_a_path_forgets_what_lies_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     indexing.index([folder])
     monkeypatch.chdir(folder)
-    assert indexing.remove([Path("src")]) == 2
+    assert indexing.remove([Path("src")]).paths == ("src/settings.py", "src/store.py")
     with Library(find(folder)) as opened:
         assert opened.paths() == ["guide.md"]
     with pytest.raises(UserError, match="Nothing that is indexed"):
@@ -226,3 +226,14 @@ def test_a_folder_that_is_not_there_or_empty_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing to index .* Name a folder"):
         indexing.index([tmp_path / "empty"])
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_folder_that_was_moved_with_its_workspace_is_read_at_its_new_place(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexing.index([folder])
+    moved = folder.rename(tmp_path / "moved")
+    assert indexing.index([moved]).applied.written == 0
+    with Library(find(moved)) as opened:
+        assert opened.status().stale == ()
+        assert opened.resolve("guide.md") is not None

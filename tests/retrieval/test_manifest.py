@@ -44,21 +44,22 @@ def test_recording_again_replaces(manifest: Manifest) -> None:
 
 def test_a_file_is_unchanged_while_size_and_time_are(manifest: Manifest) -> None:
     manifest.record([entry("a.py", 1)])
-    assert manifest.unchanged("a.py", 10, 5)
-    assert not manifest.unchanged("a.py", 11, 5)
-    assert not manifest.unchanged("a.py", 10, 6)
-    assert not manifest.unchanged("b.py", 10, 5)
+    assert manifest.unchanged("a.py", 10, 5, "/home/a.py")
+    assert not manifest.unchanged("a.py", 11, 5, "/home/a.py")
+    assert not manifest.unchanged("a.py", 10, 6, "/home/a.py")
+    assert not manifest.unchanged("a.py", 10, 5, "/moved/a.py")
+    assert not manifest.unchanged("b.py", 10, 5, "/home/b.py")
 
 
 def test_a_touched_file_is_unchanged_again(manifest: Manifest) -> None:
     manifest.record([entry("a.py", 1)])
-    manifest.touch("a.py", 10, 99)
+    manifest.touch("a.py", 10, 99, "/home/a.py")
     assert manifest.entry("a.py") == entry("a.py", 1, mtime_ns=99)
 
 
 def test_only_a_known_file_can_be_touched(manifest: Manifest) -> None:
     with pytest.raises(ValueError, match="never indexed"):
-        manifest.touch("a.py", 10, 99)
+        manifest.touch("a.py", 10, 99, "/home/a.py")
 
 
 def test_what_is_forgotten_is_gone(manifest: Manifest) -> None:

@@ -138,6 +138,23 @@ def test_it_is_waited_for(workspace: Workspace) -> None:
     timer.join()
 
 
+def test_a_writer_does_not_wait_for_another_writer(workspace: Workspace) -> None:
+    with Lock(workspace, writes=True):
+        begun = time.monotonic()
+        with pytest.raises(WorkspaceBusy, match=f"process {os.getpid()}\\."):
+            Lock(workspace, wait=20, writes=True)
+        assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize(("first", "second"), [(False, True), (True, False), (False, False)])
+def test_who_only_reads_is_waited_for_and_waits(workspace: Workspace, first: bool, second: bool) -> None:
+    holder = Lock(workspace, writes=first)
+    timer = threading.Timer(0.3, holder.release)
+    timer.start()
+    Lock(workspace, wait=20, writes=second).release()
+    timer.join()
+
+
 def test_what_was_released_can_be_taken_again(workspace: Workspace) -> None:
     for _ in range(2):
         lock = Lock(workspace, wait=0)

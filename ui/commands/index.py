@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -11,15 +13,35 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ui.cli import INTERRUPTED
 from ui.commands.options import json_option, print_json, workspace_option
 from ui.progress import Meter
-from ui.render import visible
+from ui.render import by_reason, counted, failure_line, some, visible
 
 if TYPE_CHECKING:
-    from retrieval.indexing import IndexReport
+    from retrieval.indexing import IndexReport, Part, Progress
+    from retrieval.protocols import Embedder
 
 SHOWN = 10
-"""Failures that are listed; `hoplite status` has them all."""
+"""Failures that are listed; `hoplite status --json` has them all."""
+
+BUSY_SECONDS = 1.0
+"""How often a watching run looks whether another process has given the workspace back."""
+
+
+class PartType(click.ParamType["Part"]):
+    """`I/N`: the I-th of N parts."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Part:
+        """Return the part, or fail with what was given."""
+        from retrieval.indexing import Part
+
+        number, slash, of = str(value).partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            self.fail(f"{value} is no part of a whole: name one as I/N with I from 1 to N, such as 1/4.", param, ctx)
+        return Part(int(number), int(of))
 
 
 @click.command()
@@ -30,7 +52,14 @@ SHOWN = 10
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="PATH",
-    help="Forget a file or folder; can be repeated.",
+    help="Forget a file or folder, which may be gone already; can be repeated.",
+)
+@click.option("--watch", is_flag=True, help="Keep running, and bring in what changes; Ctrl-C ends it.")
+@click.option(
+    "--shard",
+    type=PartType(),
+    metavar="I/N",
+    help="Only the I-th of N parts of the files, by their paths; the same part on every machine.",
 )
 @click.option("--embedder", metavar="M", help="Any sentence-transformers model, for full dense indexing.")
 @json_option
@@ -41,29 +70,42 @@ def index(
     paths: tuple[Path, ...],
     rebuild: bool,
     remove: tuple[Path, ...],
+    watch: bool,
+    shard: Part | None,
     embedder: str | None,
     as_json: bool,
     workspace: Path | None,
 ) -> int:
-    """Index files and folders. Again, it touches only what changed; interrupted, it goes on where it was."""
-    from retrieval.indexing import remove as forget
+    """Index files and folders. Again, it touches only what changed; interrupted, it goes on where it was.
 
-    if not paths and not remove:
-        raise click.UsageError("Nothing was named to index, such as `hoplite index .`.", ctx)
-    forgotten = forget(remove, chosen=workspace) if remove else 0
-    if not as_json and remove:
-        click.echo(f"{forgotten:,} documents forgotten.", err=True)
+    With --watch, files on a network drive, whose changes the system does not tell of, are found with
+    WATCHFILES_FORCE_POLLING=1.
+    """
+    if remove:
+        if paths:
+            raise click.UsageError(
+                f"--remove takes one path, and {visible(str(paths[0]))} would be indexed: name several as "
+                "`--remove A --remove B`, and index in a run of its own.",
+                ctx,
+            )
+        return _remove(remove, workspace, as_json)
     if not paths:
-        if as_json:
-            print_json({"forgotten": forgotten})
-        return 0
+        raise click.UsageError("Nothing was named to index, such as `hoplite index .`.", ctx)
+    bursts = _watched(paths, workspace) if watch else None
     begun = time.monotonic()
-    report = run(paths, chosen=workspace, embedder=embedder, rebuild=rebuild, quiet=as_json)
+    try:
+        report = run(paths, chosen=workspace, embedder=embedder, rebuild=rebuild, part=shard, quiet=as_json)
+    except KeyboardInterrupt:
+        return _stopped(paths, workspace)
     seconds = time.monotonic() - begun
-    if as_json:
-        print_json(found(report, seconds, forgotten))
+    if not as_json:
+        click.echo(summary(report, seconds, shard), err=True)
+    elif bursts is None:
+        print_json(found(report, seconds, shard))
     else:
-        click.echo(summary(report, seconds), err=True)
+        click.echo(json.dumps(found(report, seconds, shard), ensure_ascii=False))
+    if bursts is not None:
+        return _follow(bursts, paths, workspace, shard, as_json)
     return 4 if report.failures else 0
 
 
@@ -71,56 +113,191 @@ def run(
     paths: Sequence[Path],
     *,
     chosen: Path | None = None,
-    embedder: str | None = None,
+    embedder: str | Embedder | None = None,
     rebuild: bool = False,
+    only: Collection[str] | None = None,
+    part: Part | None = None,
     quiet: bool = False,
 ) -> IndexReport:
-    """Index the paths with progress on standard error and a trace in the workspace."""
+    """Index the paths, or `only` some below them, with progress on standard error and a trace in the workspace."""
     from agent.settings import load_settings
     from agent.tracing import start_tracing
     from retrieval.indexing import index as index_paths
     from retrieval.indexing import workspace_for
 
-    settings = load_settings(workspace_for(paths, chosen).folder, {"embedder": embedder}).settings
+    if embedder is None or isinstance(embedder, str):
+        embedder = load_settings(workspace_for(paths, chosen).folder, {"embedder": embedder}).settings.embedder
     with ExitStack() as closing, Meter(unit="files", quiet=quiet) as meter:
         return index_paths(
             paths,
             chosen=chosen,
-            embedder=settings.embedder,
+            embedder=embedder,
             rebuild=rebuild,
+            only=only,
+            part=part,
             on_workspace=lambda made: closing.callback(start_tracing(made.traces).close),
-            on_progress=lambda at: meter.show("indexing", at.done, at.files, f"{at.chunks:,} chunks"),
+            on_progress=lambda at: _show(meter, at),
         )
 
 
-def found(report: IndexReport, seconds: float, forgotten: int = 0) -> dict[str, Any]:
+def _show(meter: Meter, at: Progress) -> None:
+    notes = (counted(at.chunks, "chunk") if at.chunks else "", f"{at.failed:,} failed" if at.failed else "")
+    meter.show("indexing", at.done, at.files or None, ", ".join(filter(None, notes)), phase=at.phase)
+
+
+def _remove(paths: tuple[Path, ...], workspace: Path | None, as_json: bool) -> int:
+    from retrieval.indexing import remove
+
+    removed = remove(paths, chosen=workspace)
+    if as_json:
+        print_json(
+            {
+                "forgotten": len(removed.paths),
+                "chunks": removed.chunks,
+                "documents": removed.left,
+                "paths": list(removed.paths),
+            }
+        )
+    else:
+        named = f" ({some(removed.paths)})" if removed.paths else ""
+        click.echo(
+            f"{counted(len(removed.paths), 'document')} and {counted(removed.chunks, 'chunk')} forgotten{named}; "
+            f"{counted(removed.left, 'document')} left.",
+            err=True,
+        )
+    return 0
+
+
+def _stopped(paths: Sequence[Path], workspace: Path | None) -> int:
+    """Say what is kept of a run that Ctrl-C ended."""
+    from retrieval.indexing import documents_in, workspace_for
+
+    kept = documents_in(workspace_for(paths, workspace))
+    click.echo(
+        f"Stopped. {counted(kept, 'document')} {'is' if kept == 1 else 'are'} indexed and can be searched; "
+        "the same command goes on from there.",
+        err=True,
+    )
+    return INTERRUPTED
+
+
+def _watched(paths: Sequence[Path], workspace: Path | None) -> Iterator[frozenset[str] | None]:
+    """Begin to watch, so that nothing that changes during the first run is missed; return what changes from now on."""
+    from retrieval.indexing import workspace_for
+    from retrieval.watch import changes
+
+    bursts = changes(
+        paths, but=workspace_for(paths, workspace).folder, say=lambda line: click.echo(visible(line), err=True)
+    )
+    next(bursts)
+    return bursts
+
+
+def _follow(
+    bursts: Iterator[frozenset[str] | None],
+    paths: Sequence[Path],
+    workspace: Path | None,
+    part: Part | None,
+    as_json: bool,
+) -> int:
+    """Bring in what changes until Ctrl-C. Between two runs the workspace is free for others."""
+    from retrieval.indexing import embedder_of, workspace_for
+
+    held = workspace_for(paths, workspace)
+    embedder = embedder_of(held)
+    click.echo(f"Watching {some([str(path) for path in paths])} for changes. Ctrl-C ends it.", err=True)
+    try:
+        for only in bursts:
+            report, seconds = _when_free(paths, workspace, embedder, only, part)
+            if not (report.applied.written or report.applied.forgotten or report.failures):
+                continue
+            if as_json:
+                click.echo(json.dumps(found(report, seconds, part), ensure_ascii=False))
+            else:
+                click.echo(_change(report, seconds, [held.shown(Path(path)) for path in sorted(only or ())]), err=True)
+    except KeyboardInterrupt:
+        click.echo("Stopped watching. What is listed above is in the index.", err=True)
+    return 0
+
+
+def _when_free(
+    paths: Sequence[Path],
+    workspace: Path | None,
+    embedder: Embedder,
+    only: frozenset[str] | None,
+    part: Part | None,
+) -> tuple[IndexReport, float]:
+    """Run as soon as no other process holds the workspace; return what was done, and in how many seconds."""
+    from ingest.errors import WorkspaceBusy
+
+    told = False
+    while True:
+        begun = time.monotonic()
+        try:
+            report = run(paths, chosen=workspace, embedder=embedder, only=only, part=part, quiet=True)
+            return report, time.monotonic() - begun
+        except WorkspaceBusy as busy:
+            if not told:
+                click.echo(f"Changes wait: {visible(str(busy))}", err=True)
+            told = True
+            time.sleep(BUSY_SECONDS)
+
+
+# Output ---------------------------------------------------------------------------------------------------------------
+
+
+def found(report: IndexReport, seconds: float, part: Part | None = None) -> dict[str, Any]:
     """Return what `index --json` prints."""
     return {
         "workspace": str(report.workspace),
         "documents": report.documents,
         "chunks": report.chunks,
         **asdict(report.applied),
-        "forgotten": report.applied.forgotten + forgotten,
+        "changed": report.applied.written - report.applied.new,
         "repaired": report.repaired,
+        "shard": f"{part.number}/{part.of}" if part else None,
         "skipped": dict(report.skipped),
         "failures": [asdict(failure) for failure in report.failures],
+        "files": report.files,
         "seconds": round(seconds, 3),
     }
 
 
-def summary(report: IndexReport, seconds: float) -> str:
+def summary(report: IndexReport, seconds: float, part: Part | None = None) -> str:
     """Return what was done, what was left out and why, and the failures."""
-    done = report.applied
+    rate = f", {report.files / seconds:,.0f} files a second" if seconds >= 1 and report.files >= 100 else ""
+    of = f"part {part.number} of {part.of}: " if part else ""
+    held = f"{counted(report.documents, 'document')}, {counted(report.chunks, 'chunk')}"
     lines = [
-        f"{report.documents:,} documents, {report.chunks:,} chunks in {visible(str(report.workspace))}",
-        f"{done.written:,} new or changed, {done.unchanged:,} unchanged, {done.forgotten:,} gone; {seconds:.1f} s",
+        f"{held} in {visible(str(report.workspace))}",
+        f"{of}{_done(report)}; {seconds:.1f} s{rate}",
     ]
     if report.repaired:
-        lines.append(f"{report.repaired:,} documents repaired: the index had lost passages of theirs")
+        lines.append(f"{counted(report.repaired, 'document')} repaired: the index had lost passages of theirs")
     if report.skipped:
-        lines.append("skipped: " + ", ".join(f"{number:,} {visible(why)}" for why, number in report.skipped.items()))
-    for failure in report.failures[:SHOWN]:
-        lines.append(f"failed: {visible(failure.path)}: {visible(failure.message)}")
-    if len(report.failures) > SHOWN:
-        lines.append(f"… and {len(report.failures) - SHOWN:,} more failed; `hoplite status` lists all")
-    return "\n".join(lines)
+        lines.append(f"skipped: {by_reason(report.skipped)}")
+    return "\n".join([*lines, *_failed(report)])
+
+
+def _change(report: IndexReport, seconds: float, paths: Sequence[str]) -> str:
+    """Return what one burst of changes came to."""
+    named = f": {some(paths)}" if paths else ""
+    head = f"{time.strftime('%H:%M:%S')}  {_done(report, idle=False)}; {seconds:.1f} s{named}"
+    return "\n".join([head, *_failed(report)])
+
+
+def _done(report: IndexReport, *, idle: bool = True) -> str:
+    done = report.applied
+    parts = {"new": done.new, "changed": done.written - done.new, "unchanged": done.unchanged, "gone": done.forgotten}
+    return ", ".join(f"{number:,} {what}" for what, number in parts.items() if idle or number) or "nothing new"
+
+
+def _failed(report: IndexReport) -> Iterator[str]:
+    failures = report.failures
+    if not failures:
+        return
+    yield f"failed: {by_reason(Counter(failure.reason for failure in failures))}"
+    for failure in failures[:SHOWN]:
+        yield f"  {failure_line(failure.path, failure.message)}"
+    if len(failures) > SHOWN:
+        yield f"  and {len(failures) - SHOWN:,} more; `hoplite status --json` has all"
