@@ -16,9 +16,11 @@ from opentelemetry import trace
 from ingest import pipeline
 from ingest.errors import UserError, WorkspaceMissing
 from ingest.walk import FoundFile, walk
+from retrieval import sources
 from retrieval.embedders import embedder_named
 from retrieval.index import Applied, FileResult, Indexer, repair
 from retrieval.manifest import Failure, Manifest
+from retrieval.sources import Fetched, below
 from retrieval.store_edge import EdgeStore
 from retrieval.workspace import Lock, Workspace, create, find, place
 
@@ -52,12 +54,13 @@ def workspace_for(paths: Sequence[Path], chosen: Path | None = None) -> Workspac
     """Return the workspace that these paths belong to, which may still have to be made.
 
     It is the one chosen, else the one above the first path, else a new one in the deepest folder that holds them all.
-    Raises UserError for a path with nothing there.
+    Without a path, that is the current folder. Raises UserError for a path with nothing there.
     """
     for path in paths:
         if not path.exists():
             raise UserError(f"There is no file or folder at {path}. Check the spelling, or give another path.")
-    folders = [path if path.is_dir() else path.parent for path in (Path(os.path.abspath(p)) for p in paths)]
+    here = paths or [Path.cwd()]
+    folders = [path if path.is_dir() else path.parent for path in (Path(os.path.abspath(p)) for p in here)]
     base = Path(os.path.commonpath(folders))
     try:
         return find(folders[0], chosen)
@@ -68,6 +71,7 @@ def workspace_for(paths: Sequence[Path], chosen: Path | None = None) -> Workspac
 def index(
     paths: Sequence[Path],
     *,
+    fetched: Fetched | None = None,
     chosen: Path | None = None,
     embedder: str | None = None,
     rebuild: bool = False,
@@ -79,6 +83,7 @@ def index(
 
     Args:
         paths: What to walk. Documents below them that are gone are forgotten; others are left alone.
+        fetched: What `retrieval.sources.fetch` brought into the workspace; it is walked like the paths.
         chosen: The workspace's folder; see `workspace_for`.
         embedder: Its name; the workspace's own by default, the static one for a new workspace.
         rebuild: Start from nothing.
@@ -90,12 +95,14 @@ def index(
         UserError and its kin, each with the next step.
     """
     workspace = workspace_for(paths, chosen)
+    fetched = fetched or Fetched()
     begun = time.time_ns()
-    files, skipped = _walked(paths, workspace)
+    origins = [*sources.folders(paths, workspace), *fetched.sources]
+    files, skipped = _walked(paths, workspace, fetched)
     walked = time.time_ns()
     if not files and not workspace.manifest.exists():
         reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items())) or "the folder is empty"
-        named = ", ".join(map(str, paths))
+        named = ", ".join([*map(str, paths), *dict.fromkeys(source.asked for source in fetched.sources)])
         raise UserError(f"There is nothing to index in {named} ({reasons}). Name a folder of documents or code.")
     create(workspace.folder, workspace.base)
     with ExitStack() as held:
@@ -119,40 +126,52 @@ def index(
                 results = _results(files, manifest, workers)
                 applied = indexer.apply(
                     _counted(results, len(files), on_progress) if on_progress else results,
-                    walked=lambda shown: any(_below(shown, root) for root in roots),
+                    walked=sources.covers(manifest.sources(), roots, fetched),
                 )
+            manifest.note_sources(origins, gone=fetched.gone)
+            manifest.note_failures([*manifest.failures(), *fetched.failures])
             manifest.note_skips(skipped)
             totals = manifest.totals()
             failures = manifest.failures()
     return IndexReport(workspace.folder, totals.documents, totals.chunks, applied, skipped, failures, repaired)
 
 
-def remove(paths: Sequence[Path], *, chosen: Path | None = None) -> int:
+def remove(paths: Sequence[Path | str], *, chosen: Path | None = None) -> int:
     """Forget the documents at and below these paths, which need not be there any more; return how many.
+
+    What was fetched is named by the path it is shown by, or by its address; its copy is deleted with it.
 
     Raises WorkspaceMissing where there is no workspace, and UserError where nothing indexed lies there.
     """
     workspace = find(Path.cwd(), chosen)
     with Lock(workspace), closing(Manifest(workspace.manifest)) as manifest:
         made = manifest.settings()
-        roots = [workspace.shown(path) for path in paths]
-        gone = {path for path in manifest.paths() if any(_below(path, root) for root in roots)}
-        if made is None or not gone:
+        noted = manifest.sources()
+        found = {path: sources.named(str(path), noted) for path in paths}
+        remote = [shown for shown in found.values() if shown is not None]
+        local = [workspace.shown(Path(path)) for path, shown in found.items() if shown is None]
+        in_folders = sources.covers(noted, local, Fetched())
+        gone = {p for p in manifest.paths() if in_folders(p) or any(below(p, root) for root in remote)}
+        origins = [s for s in noted if any(below(s.prefix, root) for root in (local if s.kind == "folder" else remote))]
+        if made is None or not (gone or origins):
             raise UserError(
                 f"Nothing that is indexed lies at {', '.join(map(str, paths))}. `hoplite status` counts it."
             )
         manifest.forget(gone)
         with closing(EdgeStore(workspace.store, made.dim)) as store:
             Indexer(store, manifest, embedder_named(made.embedder)).sweep()
+        sources.delete(origins, workspace)
+        manifest.note_sources([], gone=[source.prefix for source in origins])
     return len(gone)
 
 
-def _walked(paths: Sequence[Path], workspace: Workspace) -> tuple[list[FoundFile], dict[str, int]]:
+def _walked(paths: Sequence[Path], workspace: Workspace, fetched: Fetched) -> tuple[list[FoundFile], dict[str, int]]:
     """Every file once, in the order of shown paths, and how many were skipped, by reason."""
     files: dict[str, FoundFile] = {}
-    skipped: Counter[str] = Counter()
-    for path in paths:
-        walked = walk(path, base=workspace.base)
+    skipped = Counter(fetched.skipped)
+    places = [(path, workspace.base) for path in paths] + [(root, workspace.sources) for root in fetched.roots]
+    for path, base in places:
+        walked = walk(path, base=base)
         files |= {file.path: file for file in walked.files}
         skipped.update(walked.skipped)
     return [files[path] for path in sorted(files)], dict(sorted(skipped.items()))
@@ -199,7 +218,3 @@ def _clear(workspace: Workspace) -> None:
     for suffix in ("", "-wal", "-shm"):
         Path(f"{workspace.manifest}{suffix}").unlink(missing_ok=True)
     shutil.rmtree(workspace.store, ignore_errors=True)
-
-
-def _below(shown: str, root: str) -> bool:
-    return root == "." or shown == root or shown.startswith(root.rstrip("/") + "/")

@@ -29,7 +29,7 @@ from retrieval.rerank import Reader
 from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
 from retrieval.tokens import parts_of
-from retrieval.types import Hit, Passage, Scope, SearchResult
+from retrieval.types import Hit, Passage, Scope, SearchResult, Source
 from retrieval.workspace import Lock, Workspace
 
 GREP_SECONDS = 5.0
@@ -72,6 +72,7 @@ class Status:
     failures: tuple[Failure, ...]
     skips: Mapping[str, int]
     size: int
+    sources: tuple[Source, ...] = ()
 
 
 class Library:
@@ -155,6 +156,10 @@ class Library:
         entry = self._manifest.entry(path)
         return entry.digest if entry else None
 
+    def source_of(self, path: str) -> Source | None:
+        """Return where a document came from and when; None where that was never noted."""
+        return self._manifest.source_of(path)
+
     def read(self, path: str, start_line: int, end_line: int) -> Passage:
         """Return lines of an indexed file, counted from 1, both ends included, at most `READ_LINES`.
 
@@ -219,6 +224,7 @@ class Library:
             skips=self._manifest.skips(),
             # Blocks, not lengths: the shard's files are sparse, and a new one's, 150 MB long, take 0.3 MB.
             size=sum(f.lstat().st_blocks * 512 for f in self.workspace.folder.rglob("*") if f.is_file()),
+            sources=self._manifest.sources(),
         )
 
     def close(self) -> None:

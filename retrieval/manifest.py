@@ -6,13 +6,15 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from ingest.errors import EmbedderMismatch
 from ingest.types import Kind
 from retrieval.database import Database
+from retrieval.types import Source
 
 # Rises with every change that makes an older index unreadable or wrong: the tables, the chunks, their identity.
 FORMAT = 1
@@ -25,6 +27,14 @@ CREATE TABLE documents(
 CREATE TABLE failures(path TEXT PRIMARY KEY, reason TEXT, message TEXT);
 CREATE TABLE skips(reason TEXT PRIMARY KEY, files INTEGER);
 """
+
+# Made at every open: an index without it is neither unreadable nor wrong.
+_SOURCES = """
+CREATE TABLE IF NOT EXISTS sources(
+    prefix TEXT PRIMARY KEY, kind TEXT, url TEXT, asked TEXT, fetched_at TEXT, ref TEXT, commit_id TEXT, dirty INTEGER,
+    etag TEXT, modified TEXT)
+"""
+_SOURCE = "SELECT prefix, kind, url, asked, fetched_at, ref, commit_id, dirty, etag, modified FROM sources"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,12 @@ class Manifest:
         Raises WorkspaceDamaged where the file is no sound database, UserError where its format is not this one.
         """
         self._database = Database(path, _SCHEMA, FORMAT)
+        try:
+            with self._database.writing() as connection:
+                connection.execute(_SOURCES)
+        except BaseException:
+            self._database.close()
+            raise
 
     def settings(self) -> Settings | None:
         """Return what the index was made with, None before the first run."""
@@ -194,9 +210,49 @@ class Manifest:
         with self._database.reading() as connection:
             return dict(connection.execute("SELECT reason, files FROM skips ORDER BY reason").fetchall())
 
+    def note_sources(self, sources: Iterable[Source], *, gone: Collection[str] = ()) -> None:
+        """Write where documents came from, in place of what was known of the same prefixes; forget the prefixes `gone`.
+
+        A folder also replaces the folders and files below it, which were read with it.
+        """
+        rows = [
+            (s.prefix, s.kind, s.url, s.asked, s.fetched_at, s.ref, s.commit, s.dirty, s.etag, s.modified)
+            for s in sources
+        ]
+        with self._database.writing() as connection:
+            connection.executemany("DELETE FROM sources WHERE prefix = ?", [(prefix,) for prefix in gone])
+            for prefix, kind, *_ in rows:
+                if kind == "folder":
+                    # Compared by length, not by LIKE, for which "_" is any character.
+                    below = "" if prefix == "." else prefix.rstrip("/") + "/"
+                    connection.execute(
+                        "DELETE FROM sources WHERE kind = 'folder' AND substr(prefix, 1, ?) = ?", (len(below), below)
+                    )
+            connection.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return where the documents came from, by prefix."""
+        with self._database.reading() as connection:
+            rows = connection.execute(f"{_SOURCE} ORDER BY prefix").fetchall()
+        return tuple(_source(row) for row in rows)
+
+    def source_of(self, path: str) -> Source | None:
+        """Return where a document came from: the source of the longest prefix that it lies under."""
+        above = [path, *(str(folder) for folder in PurePosixPath(path).parents)]
+        with self._database.reading() as connection:
+            row = connection.execute(
+                f"{_SOURCE} WHERE prefix IN ({','.join('?' * len(above))}) ORDER BY length(prefix) DESC LIMIT 1", above
+            ).fetchone()
+        return _source(row) if row else None
+
     def close(self) -> None:
         """Close the file; closing twice is no error."""
         self._database.close()
+
+
+def _source(row: tuple[Any, ...]) -> Source:
+    prefix, kind, url, asked, fetched_at, ref, commit, dirty, etag, modified = row
+    return Source(prefix, kind, url, asked, fetched_at, ref, commit, bool(dirty), etag, modified)
 
 
 def _pack(ids: Sequence[int]) -> bytes:

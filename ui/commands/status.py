@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from ui.render import megabytes, visible
 
 if TYPE_CHECKING:
     from retrieval.library import Status
+    from retrieval.types import Source
 
 
 @click.command(short_help="Show what is indexed, stale or failed.")
@@ -43,6 +44,7 @@ def found(now: Status) -> dict[str, Any]:
         "stale": list(now.stale),
         "failures": [asdict(failure) for failure in now.failures],
         "skipped": dict(now.skips),
+        "sources": [asdict(source) for source in now.sources],
         "bytes": now.size,
     }
 
@@ -54,6 +56,7 @@ def lines(now: Status) -> Iterator[str]:
     yield "languages  " + ", ".join(f"{visible(name)} {number:,}" for name, number in now.languages.items())
     if now.settings:
         yield f"embedder   {visible(now.settings.embedder)}, {now.settings.dim} numbers a vector"
+    yield from _sources(now.sources)
     if now.stale:
         yield f"stale      {len(now.stale):,} changed or went away since: {_some(now.stale)}"
         yield f"           `hoplite index {visible(str(now.base))}` brings the index up to date"
@@ -63,6 +66,19 @@ def lines(now: Status) -> Iterator[str]:
         yield "skipped    " + ", ".join(f"{number:,} {visible(why)}" for why, number in now.skips.items())
     for failure in now.failures:
         yield f"failed     {visible(failure.path)}: {visible(failure.message)}"
+
+
+def _sources(sources: Sequence[Source]) -> Iterator[str]:
+    """A line for each address or folder that was named: a sitemap's pages are one."""
+    shown: dict[str, list[Source]] = {}
+    for source in sources:
+        shown.setdefault(source.asked, []).append(source)
+    for asked, found in shown.items():
+        newest = max(found, key=lambda source: source.fetched_at)
+        at = f" at commit {visible(newest.commit[:7])}" if newest.commit else ""
+        changes = " (with local changes)" if newest.dirty else ""
+        pages = f", {len(found):,} pages" if len(found) > 1 else ""
+        yield f"source     {visible(asked)}{at}{changes}{pages}, read {newest.fetched_at}"
 
 
 def _some(paths: tuple[str, ...], shown: int = 5) -> str:
