@@ -126,7 +126,8 @@ def delete(gone: Iterable[Source], workspace: Workspace) -> None:
     """Delete the copies of what was fetched, and the folders that are empty then."""
     for source in gone:
         place = workspace.sources / source.prefix
-        if source.kind == "folder" or ".." in place.parts or place == workspace.sources:
+        outside = workspace.sources not in place.parents or ".." in place.parts
+        if source.kind == "folder" or outside:
             continue  # the user's own files, and what no fetch has written
         if place.is_dir():
             shutil.rmtree(place, ignore_errors=True)

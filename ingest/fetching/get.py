@@ -75,8 +75,8 @@ def get(url: str, web: Web, *, known: Known | None = None, permit: Callable[[str
         FileFailed: "refused", "unreachable", "too_slow", "too_large" or "status_404" and the like.
     """
     until = time.monotonic() + web.seconds
-    at = _checked(url, None)
     try:
+        at = _checked(url, None)
         for _ in range(MAX_REDIRECTS + 1):
             if permit is not None:
                 permit(str(at))
@@ -142,7 +142,7 @@ def _checked(location: str, before: httpx.URL | None) -> httpx.URL:
         at = before.join(location) if before is not None else httpx.URL(location)
         scheme, host = at.scheme, at.raw_host
     except (httpx.InvalidURL, ValueError, UnicodeError) as error:
-        raise Refused(f"an address on the way cannot be read ({error})") from None
+        raise Refused(f"the address cannot be read ({error})") from None
     if scheme not in ("http", "https") or not host:
         raise Refused(f"it leads to {scheme or 'no scheme'}://, and only https and http are fetched")
     if before is not None and before.scheme == "https" and scheme == "http":

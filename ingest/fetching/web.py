@@ -122,13 +122,13 @@ class _Keeper:
 
     def __init__(self, folder: Path, before: Mapping[str, Page], taken: Iterable[str]) -> None:
         self._folder = folder
-        self._before = {url: page for url, page in before.items() if (folder / page.name).is_file()}
-        self._gone = {page.name for page in before.values()}
+        self._before = before
         self._names = Names([*taken, *(page.name for page in before.values())])
 
     def old(self, url: str) -> Page | None:
-        """The page as the last fetch kept it."""
-        return self._before.get(url)
+        """The page as the last fetch kept it, where the file is still there."""
+        page = self._before.get(url)
+        return page if page and (self._folder / page.name).is_file() else None
 
     def known(self, url: str) -> Known | None:
         """What to ask the server with; None where there is no copy that could be unchanged."""
@@ -137,7 +137,7 @@ class _Keeper:
 
     def keep(self, url: str, got: Got) -> Page:
         """Write the page where its bytes are others than before. Raises FileFailed for a type that is not kept."""
-        old = self.old(url)
+        old = self._before.get(url)
         if got.body is None:
             assert old is not None, "304 comes only where something was known"
             return Page(url, old.name, got.known)
@@ -156,5 +156,5 @@ class _Keeper:
 
     def tidy(self, site: Site) -> None:
         """Delete the files of pages that are gone."""
-        for name in self._gone - {page.name for page in (*site.pages, *site.kept)}:
+        for name in {page.name for page in self._before.values()} - {page.name for page in (*site.pages, *site.kept)}:
             (self._folder / name).unlink(missing_ok=True)
