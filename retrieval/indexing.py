@@ -7,7 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,9 @@ def index(
     """
     workspace = workspace_for(paths, chosen)
     fetched = fetched or Fetched()
+    if rebuild:
+        with suppress(UserError):  # a manifest that cannot be read is what one rebuilds for
+            fetched = sources.again(workspace, fetched)
     begun = time.time_ns()
     origins = [*sources.folders(paths, workspace), *fetched.sources]
     files, skipped = _walked(paths, workspace, fetched)

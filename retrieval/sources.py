@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -59,26 +59,21 @@ def fetch(
     means = means or Means()
     new = not workspace.folder.exists()
     create(workspace.folder, workspace.base)
-    with ExitStack() as held:
-        undo = held.enter_context(ExitStack())
+    try:
+        with Lock(workspace):
+            return _fetched(addresses, workspace, max_pages, means)
+    except UserError:
         if new:  # an address that was misspelt leaves no workspace behind
-            undo.callback(shutil.rmtree, workspace.folder, ignore_errors=True)
-        held.enter_context(Lock(workspace))
-        noted: tuple[Source, ...] = ()
-        if workspace.manifest.exists():
-            with closing(Manifest(workspace.manifest)) as manifest:
-                noted = manifest.sources()
-        done = Fetched()
-        for address in addresses:
-            known = {s.prefix: s for s in (*noted, *done.sources) if s.kind != "folder" and s.prefix not in done.gone}
-            found = (
-                _repository(address, workspace, known, means)
-                if isinstance(address, GitAddress)
-                else _pages(address, workspace, known, max_pages, means)
-            )
-            done = _plus(done, found)
-        undo.pop_all()
-    return done
+            shutil.rmtree(workspace.folder, ignore_errors=True)
+        raise
+
+
+def again(workspace: Workspace, fetched: Fetched) -> Fetched:
+    """Return what was fetched together with the copies of all that was fetched earlier, to be indexed anew with it."""
+    noted = _noted(workspace)
+    fresh = {source.prefix for source in fetched.sources} | fetched.gone
+    earlier = [s for s in noted if s.kind != "folder" and s.prefix not in fresh and _copy(s, workspace).exists()]
+    return _plus(Fetched(tuple(_copy(s, workspace) for s in earlier), tuple(earlier)), fetched)
 
 
 def folders(paths: Iterable[Path], workspace: Workspace) -> list[Source]:
@@ -125,7 +120,7 @@ def named(word: str, noted: Iterable[Source]) -> str | None:
 def delete(gone: Iterable[Source], workspace: Workspace) -> None:
     """Delete the copies of what was fetched, and the folders that are empty then."""
     for source in gone:
-        place = workspace.sources / source.prefix
+        place = _copy(source, workspace)
         outside = workspace.sources not in place.parents or ".." in place.parts
         if source.kind == "folder" or outside:
             continue  # the user's own files, and what no fetch has written
@@ -142,6 +137,31 @@ def delete(gone: Iterable[Source], workspace: Workspace) -> None:
 def below(shown: str, root: str) -> bool:
     """Whether a shown path is at or below another; "." is above all."""
     return root == "." or shown == root or shown.startswith(root.rstrip("/") + "/")
+
+
+def _fetched(addresses: Sequence[Address], workspace: Workspace, max_pages: int | None, means: Means) -> Fetched:
+    noted = _noted(workspace)
+    done = Fetched()
+    for address in addresses:
+        known = {s.prefix: s for s in (*noted, *done.sources) if s.kind != "folder" and s.prefix not in done.gone}
+        found = (
+            _repository(address, workspace, known, means)
+            if isinstance(address, GitAddress)
+            else _pages(address, workspace, known, max_pages, means)
+        )
+        done = _plus(done, found)
+    return done
+
+
+def _noted(workspace: Workspace) -> tuple[Source, ...]:
+    if not workspace.manifest.exists():
+        return ()
+    with closing(Manifest(workspace.manifest)) as manifest:
+        return manifest.sources()
+
+
+def _copy(source: Source, workspace: Workspace) -> Path:
+    return workspace.sources / source.prefix
 
 
 def _repository(address: GitAddress, workspace: Workspace, known: Mapping[str, Source], means: Means) -> Fetched:

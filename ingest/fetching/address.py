@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from ingest.errors import UserError
@@ -65,7 +65,7 @@ def parse(word: str) -> Address | None:
             f"Addresses that begin with {parts.scheme}:// are not fetched. Use https:// or ssh:// for a repository, "
             "https:// for a page, or name a folder."
         )
-    if Path(word).exists():
+    if os.path.exists(word):  # unlike Path.exists, False for a word too long for a name
         return None
     if _HELPER.match(word):
         raise UserError(f"{word} is no address that is fetched. Use https:// or ssh://, or name a folder.")

@@ -50,6 +50,7 @@ _CONFIG = {
 # The strongest of all attribute files: the bytes are those of the commit, whatever a .gitattributes says.
 _ATTRIBUTES = "* -text -filter -ident !working-tree-encoding !eol\n"
 _ENTRY = re.compile(rb"([^\0]+)\0  ctime: \d+:\d+\n  mtime: (\d+):(\d+)\n  dev: .*\n  uid: .*\n  size: (\d+)\t.*\n")
+_OLDEST = (2, 32)  # the first to leave the user's configuration out when GIT_CONFIG_GLOBAL says so
 _MOST_SAID = 50_000_000  # bytes that a git prints: the refs of a very large repository
 _MOST_PACKS = 8  # every fetch adds one
 
@@ -121,6 +122,12 @@ class _Fetch:
     def _prepare(self, own: Path) -> None:
         """Make the repository, or take away the locks that a killed git left in it: the workspace's lock is ours."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        version = self._git(own, "version")
+        if (found := re.search(r"(\d+)\.(\d+)", version)) is None or tuple(map(int, found.groups())) < _OLDEST:
+            raise UserError(
+                f"{version.strip()[:80]} does not know all the limits it is to keep. "
+                f"Install git {'.'.join(map(str, _OLDEST))} or newer, or clone the repository and index the folder."
+            )
         if not (own / "HEAD").is_file():
             self._git(own, "init", "--quiet", "--template=")
         for lock in own.glob("*.lock"):
@@ -170,6 +177,8 @@ class _Fetch:
                     yield from whole
                     if time.monotonic() > self.until or len(rest) > _MOST_SAID:
                         raise self._too_long()
+                if process.wait():  # a list that broke off says nothing about the rest
+                    raise self._failed(arguments[0], _text(said))
             finally:
                 _kill(process)
                 process.stdout.close()

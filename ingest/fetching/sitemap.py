@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class Listing:
     """The pages of a sitemap, in its order.
 
     `skipped` counts what it lists and what is not fetched, by reason: "off_host", "robots", "beyond_max_pages",
-    "sitemap_failed". `pause` is in seconds, between two pages.
+    "sitemap_failed", "sitemap_not_followed". `pause` is in seconds, between two pages.
     """
 
     pages: tuple[str, ...]
@@ -94,6 +95,7 @@ def listing(url: str, root: Element, web: Web, max_pages: int) -> Listing:
     Raises FileFailed where the host does not answer for its robots.txt.
     """
     robots = Robots(url, web)
+    pause = max(web.pause, robots.pause)
     skipped: Counter[str] = Counter()
     pages: dict[str, None] = {}
     seen = {url}
@@ -106,22 +108,23 @@ def listing(url: str, root: Element, web: Web, max_pages: int) -> Listing:
             elif not robots.permits(place):
                 skipped["robots"] += 1
             elif _tag(top) == "urlset":
-                if place in pages:
-                    continue
-                if len(pages) < max_pages:
-                    pages[place] = None
-                else:
+                if place not in pages and len(pages) == max_pages:
                     skipped["beyond_max_pages"] += 1
-            elif place not in seen and len(seen) < MOST_SITEMAPS and depth < MAX_NESTING:
+                else:
+                    pages[place] = None
+            elif place in seen:
+                continue
+            elif len(seen) > MOST_SITEMAPS or depth == MAX_NESTING or len(pages) == max_pages:
+                skipped["sitemap_not_followed"] += 1
+            else:
                 seen.add(place)
+                time.sleep(pause)
                 below = _sitemap(place, web, robots)
                 if below is None:
                     skipped["sitemap_failed"] += 1
                 else:
                     pending.append((below, depth + 1))
-            else:
-                skipped["sitemap_failed"] += 1
-    return Listing(tuple(pages), dict(skipped), max(web.pause, robots.pause), robots)
+    return Listing(tuple(pages), dict(skipped), pause, robots)
 
 
 def same_host(url: str, other: str) -> bool:

@@ -219,6 +219,19 @@ def test_git_itself_speaks_only_https_and_ssh(copy: Path, url: str) -> None:
         fetch(GitAddress(url, "host/owner/repo"), copy)
 
 
+def test_a_git_that_knows_too_few_limits_is_refused(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remote: Path
+) -> None:
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho git version 2.31.9\n")
+    old.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    with pytest.raises(UserError, match=r"2\.31\.9 does not know"):
+        fetched(remote, copy)
+    assert not copy.exists()
+
+
 def test_no_variable_of_a_calling_git_survives(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GIT_DIR", "GIT_CONFIG_PARAMETERS", "GIT_PROXY_COMMAND", "GIT_TRACE"):
         monkeypatch.setenv(name, "x")

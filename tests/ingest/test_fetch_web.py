@@ -463,6 +463,17 @@ def test_a_page_that_is_gone_is_deleted_and_one_that_fails_stays(site: Site, tmp
     assert kept(tmp_path) == {"a.html", "c.html"}
 
 
+def test_no_sitemap_is_followed_once_there_are_enough_pages(site: Site, tmp_path: Path) -> None:
+    site.page("/0.xml", sitemap(site.url("/1.xml"), site.url("/2.xml"), of="sitemap"), "text/xml")
+    site.page("/1.xml", sitemap(*(site.url(f"/{n}.html") for n in "abc")), "text/xml")
+    below = [site.url(f"/{n}.xml") for n in range(200)]
+    site.page("/2.xml", sitemap(*below, of="sitemap"), "text/xml")
+    site.page("/a.html", "a")
+    found = web.fetch(site.url("/0.xml"), tmp_path, web=LOCAL, max_pages=1)
+    assert [page.url for page in found.pages] == [site.url("/a.html")]
+    assert found.skipped == {"beyond_max_pages": 2, "sitemap_not_followed": 197}
+
+
 def test_at_most_two_pages_are_asked_for_at_once(site: Site, tmp_path: Path) -> None:
     at_once, most, lock = 0, 0, threading.Lock()
 

@@ -100,6 +100,13 @@ def test_a_repository_is_left_alone_when_the_folder_around_is_indexed(remote: Pa
     assert (fetched(remote).documents, index([home]).documents) == (3, 3)
 
 
+def test_rebuilding_the_folder_around_keeps_what_was_fetched(remote: Path, home: Path) -> None:
+    fetched(remote)
+    assert index([home], rebuild=True).documents == 3
+    with Library(find(home)) as library:
+        assert [source.prefix for source in library.status().sources] == [".", REPO]
+
+
 @pytest.mark.parametrize("word", [REPO, REPO + "/", "h.example/owner", f"https://{REPO}.git"])
 def test_what_is_removed_goes_with_its_copy(remote: Path, home: Path, word: str) -> None:
     index([home])
