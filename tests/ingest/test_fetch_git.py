@@ -182,7 +182,7 @@ def test_neither_hooks_nor_filters_of_the_users_configuration_run(
 
 
 def test_a_large_repository_is_cut_off_while_it_comes(remote: Path, copy: Path) -> None:
-    (remote / "big.bin").write_bytes(os.urandom(30_000_000))
+    (remote / "big.bin").write_bytes(os.urandom(8_000_000))
     commit(remote, {})
     with pytest.raises(UserError, match="more than 1,000,000 bytes"):
         fetched(remote, copy, bounds=Bounds(bytes=1_000_000))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +34,7 @@ class Site:
     port: int = 0
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    tls: Callable[[ssl.SSLContext], None] = lambda context: None
 
     @property
     def paths(self) -> list[str]:
@@ -86,6 +90,13 @@ def site() -> Iterator[Site]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     made.port = server.server_address[1]
+
+    def speak(context: ssl.SSLContext) -> None:
+        # A handshake in the thread of its request: one that fails is that client's own affair.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+
+    made.tls = speak
+    server.handle_error = lambda request, client: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield made
@@ -170,6 +181,27 @@ def test_the_host_keeps_its_name_in_the_request(site: Site) -> None:
     site.page("/", "hello")
     get.get(site.url(), LOCAL)
     assert site.asked[0][1]["Host"] == f"site.example:{site.port}"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl to make a certificate with")
+def test_the_certificate_is_that_of_the_name_and_not_of_the_address(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=site.example -addext subjectAltName=DNS:site.example"
+    made = ["openssl", *words.split(), "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    asked: list[str | None] = []
+    tls.sni_callback = lambda connection, name, context: asked.append(name)
+    site.tls(tls)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setattr(connect, "_tls", connect._tls.__wrapped__)  # the environment is read anew
+    site.page("/", "hello")
+    assert get.get(site.url().replace("http:", "https:"), LOCAL).body == b"hello"
+    assert "Hostname mismatch" in str(failed(site.url("/", "other.example").replace("http:", "https:")))
+    assert asked == ["site.example", "other.example"]
 
 
 def test_no_proxy_of_the_environment_is_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
