@@ -151,8 +151,8 @@ def remove(paths: Sequence[Path | str], *, chosen: Path | None = None) -> int:
         made = manifest.settings()
         noted = manifest.sources()
         found = {path: sources.named(str(path), noted) for path in paths}
-        remote = [shown for shown in found.values() if shown is not None]
-        local = [workspace.shown(Path(path)) for path, shown in found.items() if shown is None]
+        remote = [shown for fetched in found.values() for shown in fetched]
+        local = [workspace.shown(Path(path)) for path, shown in found.items() if not shown]
         in_folders = sources.covers(noted, local, Fetched())
         gone = {p for p in manifest.paths() if in_folders(p) or any(below(p, root) for root in remote)}
         origins = [s for s in noted if any(below(s.prefix, root) for root in (local if s.kind == "folder" else remote))]

@@ -5,6 +5,7 @@ A repository lies in `sources/host/owner/repo/`, a page in `sources/host/path.ht
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from ingest.errors import FileFailed, UserError
 from ingest.fetching.address import Address, GitAddress, WebAddress, parse
+from ingest.fetching.git import PROTOCOLS, head_of
+from ingest.fetching.git import fetch as fetch_repository
 from retrieval.manifest import Failure, Manifest
 from retrieval.types import Source
 from retrieval.workspace import Lock, Workspace, create
@@ -43,7 +46,7 @@ class Fetched:
 class Means:
     """How addresses are reached. Tests replace it: repositories from folders, pages from loopback."""
 
-    protocols: str = "https:ssh"
+    protocols: str = PROTOCOLS
     web: Web | None = None
     on_page: Callable[[int, int], object] = lambda done, pages: None
 
@@ -78,8 +81,6 @@ def again(workspace: Workspace, fetched: Fetched) -> Fetched:
 
 def folders(paths: Iterable[Path], workspace: Workspace) -> list[Source]:
     """Return where the documents of folders and files of this machine come from: with the commit they are at."""
-    from ingest.fetching.git import head_of
-
     found = []
     for path in paths:
         head = head_of(path if path.is_dir() else path.parent)
@@ -104,25 +105,22 @@ def covers(noted: Iterable[Source], roots: Collection[str], fetched: Fetched) ->
     return walked
 
 
-def named(word: str, noted: Iterable[Source]) -> str | None:
-    """Return the shown path of something fetched that a user means: `host/owner/repo`, something below it, or its
-    address. None where it is nothing that was fetched."""
+def named(word: str, noted: Iterable[Source]) -> list[str]:
+    """Return the shown paths of what was fetched that a user means: by `host/owner/repo`, by something above or below
+    it, or by its address. [] where it is nothing that was fetched."""
     remote = [source for source in noted if source.kind != "folder"]
     address = parse(word)
-    if isinstance(address, GitAddress):
-        word = address.name
-    elif isinstance(address, WebAddress):
-        word = next((source.prefix for source in remote if source.url == address.url), word)
-    word = word.rstrip("/")
-    return word if any(below(s.prefix, word) or below(word, s.prefix) for s in remote) and word != "." else None
+    if isinstance(address, WebAddress):
+        return [source.prefix for source in remote if address.url in (source.url, source.asked)]
+    word = address.name if address else word.rstrip("/")
+    return [word] if any(below(s.prefix, word) or below(word, s.prefix) for s in remote) and word != "." else []
 
 
 def delete(gone: Iterable[Source], workspace: Workspace) -> None:
     """Delete the copies of what was fetched, and the folders that are empty then."""
     for source in gone:
         place = _copy(source, workspace)
-        outside = workspace.sources not in place.parents or ".." in place.parts
-        if source.kind == "folder" or outside:
+        if source.kind == "folder" or not _inside(place, workspace):
             continue  # the user's own files, and what no fetch has written
         if place.is_dir():
             shutil.rmtree(place, ignore_errors=True)
@@ -157,7 +155,15 @@ def _noted(workspace: Workspace) -> tuple[Source, ...]:
     if not workspace.manifest.exists():
         return ()
     with closing(Manifest(workspace.manifest)) as manifest:
-        return manifest.sources()
+        return tuple(s for s in manifest.sources() if s.kind == "folder" or _inside(_copy(s, workspace), workspace))
+
+
+def _inside(place: Path, workspace: Workspace) -> bool:
+    """Whether a place is below the folder of sources, and not by a link or by `..`: a workspace may have come from
+    elsewhere."""
+    top = Path(os.path.realpath(workspace.folder)) / workspace.sources.name
+    relative = os.path.relpath(place, workspace.sources)
+    return relative != "." and not relative.startswith("..") and Path(os.path.realpath(place)) == top / relative
 
 
 def _copy(source: Source, workspace: Workspace) -> Path:
@@ -165,8 +171,6 @@ def _copy(source: Source, workspace: Workspace) -> Path:
 
 
 def _repository(address: GitAddress, workspace: Workspace, known: Mapping[str, Source], means: Means) -> Fetched:
-    from ingest.fetching.git import fetch as fetch_repository
-
     name = address.name
     for prefix, source in known.items():
         overlap = below(prefix, name) or below(name, prefix)
@@ -177,6 +181,8 @@ def _repository(address: GitAddress, workspace: Workspace, known: Mapping[str, S
             )
     _refuse_shadow(name, workspace)
     folder = workspace.sources / name
+    if not _inside(folder, workspace):
+        raise UserError(f"{folder} is reached by a link, and is not written to. Remove the link.")
     commit = fetch_repository(address, folder, protocols=means.protocols)
     asked = f"{address.url}@{address.ref}" if address.ref else address.url
     return Fetched((folder,), (Source(name, "git", address.url, asked, _now(), address.ref, commit),))

@@ -47,6 +47,8 @@ _CONFIG = {
     "fetch.recurseSubmodules": "false",
     "advice.detachedHead": "false",
 }
+_OWN_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = false\n"
+_NEVER_OURS = ("config.worktree", "commondir", "gitdir", "objects/info/alternates")
 # The strongest of all attribute files: the bytes are those of the commit, whatever a .gitattributes says.
 _ATTRIBUTES = "* -text -filter -ident !working-tree-encoding !eol\n"
 _ENTRY = re.compile(rb"([^\0]+)\0  ctime: \d+:\d+\n  mtime: (\d+):(\d+)\n  dev: .*\n  uid: .*\n  size: (\d+)\t.*\n")
@@ -122,6 +124,12 @@ class _Fetch:
     def _prepare(self, own: Path) -> None:
         """Make the repository, or take away the locks that a killed git left in it: the workspace's lock is ours."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        # A workspace may have come from elsewhere: nothing is written through its links, and nothing is done that its
+        # repository is configured to do.
+        if own.is_symlink():
+            own.unlink()
+        elif any(path.is_symlink() for path in (*own.glob("*"), *own.glob("info/*"))):
+            shutil.rmtree(own)
         version = self._git(own, "version")
         if (found := re.search(r"(\d+)\.(\d+)", version)) is None or tuple(map(int, found.groups())) < _OLDEST:
             raise UserError(
@@ -130,8 +138,9 @@ class _Fetch:
             )
         if not (own / "HEAD").is_file():
             self._git(own, "init", "--quiet", "--template=")
-        for lock in own.glob("*.lock"):
-            lock.unlink()
+        (own / "config").write_text(_OWN_CONFIG, encoding="ascii")
+        for stray in (*own.glob("*.lock"), *(own / name for name in _NEVER_OURS)):
+            stray.unlink(missing_ok=True)
         (own / "info").mkdir(exist_ok=True)
         (own / "info" / "attributes").write_text(_ATTRIBUTES, encoding="ascii")
 

@@ -149,6 +149,8 @@ class _Keeper:
         file = self._folder / name
         if not file.is_file() or file.read_bytes() != got.body:
             file.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.realpath(file.parent) != os.path.join(os.path.realpath(self._folder), Path(name).parent):
+                raise FileFailed("refused", f"{file.parent} is reached by a link; {url} was not kept. Remove the link.")
             part = file.with_name(f".{file.name}.part")
             part.write_bytes(got.body)
             os.replace(part, file)

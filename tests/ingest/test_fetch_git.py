@@ -109,6 +109,36 @@ def test_many_fetches_do_not_pile_up(remote: Path, copy: Path) -> None:
     assert f"{number}.py" in files(copy)
 
 
+def test_nothing_that_a_copys_own_configuration_names_runs(remote: Path, copy: Path, tmp_path: Path) -> None:
+    fetched(remote, copy)
+    mark = tmp_path / "ran"
+    evil = tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
+    evil.chmod(0o700)
+    (copy / ".git" / "objects" / "info").mkdir(exist_ok=True)
+    (copy / ".git" / "objects" / "info" / "alternates").write_text(f"{remote}/.git/objects\n")
+    for key in ("core.alternateRefsCommand", "filter.evil.smudge", "gc.recentObjectsHook", "credential.helper"):
+        at(copy)("config", key, str(evil))
+    (copy / ".git" / "info" / "attributes").write_text("* filter=evil\n")
+    commit(remote, {"c.py": "C = 1\n"})
+    fetched(remote, copy)
+    assert files(copy) == {"a.py", "c.py", "docs/b.md"}
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("part", [".git", ".git/config", ".git/info", ".git/info/attributes"])
+def test_nothing_is_written_through_a_link_in_a_copy(remote: Path, copy: Path, tmp_path: Path, part: str) -> None:
+    fetched(remote, copy)
+    outside = tmp_path / "outside"
+    (copy / part).rename(outside)
+    (copy / part).symlink_to(outside)
+    before = {p: p.read_bytes() for p in (outside, *outside.rglob("*")) if p.is_file()}
+    commit(remote, {"c.py": "C = 1\n"})
+    fetched(remote, copy)
+    assert before == {p: p.read_bytes() for p in (outside, *outside.rglob("*")) if p.is_file()}
+    assert "c.py" in files(copy)
+
+
 def test_a_lock_that_a_killed_git_left_does_not_stop_the_next(remote: Path, copy: Path) -> None:
     fetched(remote, copy)
     (copy / ".git" / "index.lock").touch()

@@ -271,7 +271,33 @@ def test_a_sitemaps_pages_come_and_go_with_it(serve: Serve, home: Path) -> None:
     assert (report.documents, [failure.reason for failure in report.failures]) == (1, ["status_404"])
     with Library(find(home)) as library:
         assert [source.asked for source in library.status().sources] == [sitemap]
-    assert remove([sitemap.replace("/sitemap.xml", "").replace("http://", "").replace(":", "_")]) == 1
+    assert remove([sitemap]) == 1
+    assert not (home / ".hoplite" / "sources").exists()
+
+
+def test_a_page_is_not_written_through_a_link(serve: Serve, home: Path, tmp_path: Path) -> None:
+    url = serve("/docs/heron.html", page("heron"))
+    browsed(url)
+    (host,) = (home / ".hoplite" / "sources").iterdir()
+    (host / "docs").rename(tmp_path / "outside")
+    (host / "docs").symlink_to(tmp_path / "outside")
+    serve("/docs/heron.html", page("other"))
+    with pytest.raises(UserError, match="reached by a link"):
+        browsed(url)
+    assert "other" not in (tmp_path / "outside" / "heron.html").read_text()
+
+
+def test_a_repository_is_not_written_through_a_link(remote: Path, home: Path, tmp_path: Path) -> None:
+    fetched(remote)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "precious.md").touch()
+    copy = home / ".hoplite" / "sources" / REPO
+    copy.rename(tmp_path / "elsewhere")
+    copy.symlink_to(tmp_path / "mine")
+    with pytest.raises(UserError, match="reached by a link"):
+        fetched(remote)
+    remove([REPO])
+    assert (tmp_path / "mine" / "precious.md").exists()
 
 
 def test_a_page_by_a_private_name_is_one_clear_line(home: Path) -> None:
