@@ -76,12 +76,6 @@ def parse(word: str) -> Address | None:
     return None
 
 
-def without_login(url: str) -> str:
-    """Return an address without a user name and a password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 def _split(word: str) -> SplitResult:
     try:
         parts = urlsplit(word.strip())
