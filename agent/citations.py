@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from agent.terms import content, numbers, stem
-from agent.types import Citation
+from agent.types import Citation, Origin
 from agent.units import Unit, squeeze
 from ingest.names import SHORTEST_NAME, fold, identifiers, phrases, words
 from ingest.sentences import sentences
 from ingest.types import Document
+from retrieval.types import Source
 
 UNSUPPORTED = "[no source]"
 """What stands after a sentence that no passage supports."""
@@ -250,6 +251,20 @@ def check(claims: Iterable[Claim], documents: Callable[[str], Document | None]) 
         marks = " ".join(f"[{c.label}]" for c in sorted(found, key=lambda c: int(c.label)))
         texts.append(_labelled(claim.text, marks if verified else f"{marks} {UNSUPPORTED}".strip()))
     return Checked(" ".join(texts), tuple(citations.values()), supported)
+
+
+def changed(document: Document | None, digest: str | None) -> bool:
+    """Return whether a file is not the one that was indexed any more: its bytes are others, or it is gone."""
+    return document is None or (digest is not None and document.digest != digest)
+
+
+def traced(citation: Citation, *, stale: bool, source: Source | None) -> Citation:
+    """Return the citation with where its file came from, and whether the file changed since it was indexed."""
+    origin = None
+    if source is not None and (source.kind != "folder" or source.commit):
+        url = None if source.kind == "folder" else source.url
+        origin = Origin(url, source.commit or None, source.fetched_at, source.dirty)
+    return replace(citation, stale=stale, source=origin)
 
 
 def _labelled(text: str, marks: str) -> str:

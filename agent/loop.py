@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
 from agent.budget import Budget, BudgetSpent, MeteredChat
-from agent.citations import Claim, check, denies, support, without_labels
+from agent.citations import Claim, check, denies, support, traced, without_labels
 from agent.extract import extract, quoted
 from agent.gather import Gatherer, StepExecutor
 from agent.memory import Memory
@@ -205,19 +205,24 @@ class Agent:
             else:
                 claims = [] if denies(draft) else support(run.question, draft, quotable)
             checked = check(claims, run.document)
+            source_of = self._library.source_of
+            cited = tuple(traced(c, stale=run.changed(c.path), source=source_of(c.path)) for c in checked.citations)
+            paths = unique([c.path for c in cited] if checked.supported else [p.path for p in run.ledger])
+            stale = tuple(path for path in paths if run.changed(path))
             span.set_attribute("hoplite.citations", len(checked.citations))
             span.set_attribute("hoplite.supported", checked.supported)
         return Answer(
             question=run.question,
             answer=checked.text if checked.supported else nothing_found(run.toolbox.queries),
             abstained=not checked.supported,
-            citations=checked.citations if checked.supported else (),
+            citations=cited if checked.supported else (),
             steps=tuple(run.steps),
             usage=run.chat.usage if run.chat else Usage(),
             timings={**run.timings, "total": run.budget.seconds},
             trace_id=run.trace_id,
             stopped=run.budget.spent,
             passages=tuple(run.ledger),
+            stale=stale,
         )
 
     def _remember(self, run: Run, answer: Answer) -> Remembered:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from agent.terms import content
-from agent.types import Citation, Note
+from agent.types import Citation, Note, Origin
 from ingest.errors import UserError
 
 _SCHEMA = """
@@ -93,12 +94,17 @@ def _likeness(asked: set[str], note: Note) -> float:
     return len(asked & noted) / len(asked | noted) if asked | noted else 0.0
 
 
+def _citation(fields: dict[str, Any]) -> Citation:
+    source = fields.pop("source", None)  # notes that older runs wrote have none
+    return Citation(**fields, source=Origin(**source) if source else None)
+
+
 def _note(row: sqlite3.Row) -> Note:
     return Note(
         id=row["id"],
         question=row["question"],
         conclusion=row["conclusion"],
-        citations=tuple(Citation(**c) for c in json.loads(row["citations"])),
+        citations=tuple(_citation(c) for c in json.loads(row["citations"])),
         digests=json.loads(row["digests"]),
         created=row["created"],
         untrusted=bool(row["untrusted"]),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from opentelemetry import trace
 
 from agent.budget import Budget, MeteredChat
+from agent.citations import changed
 from agent.guard import Marker
 from agent.ledger import Ledger
 from agent.plan import Plan
@@ -72,6 +73,10 @@ class Run:
         if path not in self._documents:
             self._documents[path] = self.library.resolve(path)
         return self._documents[path]
+
+    def changed(self, path: str) -> bool:
+        """Return whether a file is not as it was indexed any more."""
+        return changed(self.document(path), self.library.digest(path))
 
     def kind(self, path: str) -> Kind:
         """Return whether a file is code, as its loader has it."""

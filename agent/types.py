@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ingest.types import Document
-from retrieval.types import Hit, Passage, Scope, SearchResult
+from retrieval.types import Hit, Passage, Scope, SearchResult, Source
 
 if TYPE_CHECKING:
     from ingest.types import Chunk
@@ -57,6 +57,14 @@ class Library(Protocol):
         """Return the file as it is now, loaded as it was for the index; None where it cannot be read."""
         ...
 
+    def digest(self, path: str) -> str | None:
+        """Return the SHA-256 that a document's file had when it was indexed; None where it is not indexed."""
+        ...
+
+    def source_of(self, path: str) -> Source | None:
+        """Return where a document came from and when; None where that is not known."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -73,10 +81,26 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a cited file came from, and when it was read (UTC, ISO 8601).
+
+    `url` is a page's or a repository's address, None for a file of this machine; `commit` is None where there is none.
+    `dirty`: the folder had changes that are in no commit, so the commit need not hold this text.
+    """
+
+    url: str | None
+    commit: str | None
+    fetched_at: str
+    dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """A quote that supports a claim. `start_line` and `end_line` are the quote's, lines of the file counted from 1.
 
-    `verified`: the file was read again and the quote stands at these lines, up to white space.
+    `verified`: the file was read again and the quote stands at these lines, up to white space. `stale`: the file is not
+    the one that was indexed any more, whether or not the quote still stands in it. `source` is None for a file of this
+    machine that no commit holds.
     """
 
     label: str
@@ -85,6 +109,8 @@ class Citation:
     end_line: int
     quote: str
     verified: bool
+    stale: bool = False
+    source: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +140,9 @@ class Answer:
 
     `abstained`: nothing that the sources say supports an answer. `stopped` names the cap or the request that ended the
     run early ("seconds", "stop"), after which this is the best cited answer so far; None for a run that finished.
-    `timings` maps each stage to seconds; `trace_id` is OpenTelemetry's, 32 hexadecimal digits.
+    `timings` maps each stage to seconds; `trace_id` is OpenTelemetry's, 32 hexadecimal digits. `stale` are
+    the documents behind the answer (behind an abstention, all that were shown) whose file changed or went away since it
+    was indexed.
     """
 
     question: str
@@ -127,6 +155,7 @@ class Answer:
     trace_id: str = ""
     stopped: str | None = None
     passages: tuple[Passage, ...] = ()
+    stale: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return what `hoplite ask --json` prints: everything but the passages."""

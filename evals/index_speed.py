@@ -6,8 +6,8 @@ nothing; then again unchanged, and again with one file changed, up to the search
 same static model in turns. Text files are named `.rst` in the copy, because semble reads no `.txt`.
 
 `scale` makes trees of many files out of real ones and tells what indexing each costs. Where there are more files to
-make than to make them from, copies differ: in each, every fifth of the longer words is another one, so that none is taken
-for a copy.
+make than to make them from, copies differ: in each, every fifth of the longer words is another one, so that none is
+taken for a copy.
 """
 
 from __future__ import annotations

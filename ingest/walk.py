@@ -215,7 +215,7 @@ _Specs = tuple[tuple[int, GitIgnoreSpec], ...]
 
 
 _Pending = tuple[str, str, _Specs, bool]
-"""A folder to look through: its real path, what its files' shown paths begin with, its specs, whether all of it counts."""
+"""A folder to look through: its real path, the beginning of its files' shown paths, its specs, whether all counts."""
 
 
 class _TooCostly(Exception):

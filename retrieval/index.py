@@ -7,7 +7,7 @@ takes it up, or sweeps it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
@@ -18,9 +18,10 @@ from opentelemetry import trace
 from ingest.errors import FileFailed, WorkspaceDamaged
 from ingest.reading import FileRead
 from ingest.types import Chunk
+from retrieval import copies
 from retrieval.manifest import Entry, Failure, Manifest
-from retrieval.protocols import Embedder, Store
-from retrieval.tokens import searchable
+from retrieval.protocols import Embedder, Store, Vectors
+from retrieval.tokens import embedded, searchable
 
 # Chunks a batch: two seconds of work to lose, and 12 MB of text and vectors in memory.
 BATCH = 4_000
@@ -30,11 +31,12 @@ Phase = Literal["walking", "reading", "writing", "sweeping"]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a run did so far. `written` counts the `new` documents and the changed ones, `embedded` the chunks whose
-    vectors were not in the store yet."""
+    """What a run did so far. `written` counts the `new` documents and the changed ones, `copies` those of them that are
+    stored with another document, `embedded` the chunks whose vectors were not in the store yet."""
 
     written: int = 0
     new: int = 0
+    copies: int = 0
     unchanged: int = 0
     failed: int = 0
     forgotten: int = 0
@@ -58,101 +60,146 @@ class Indexer:
         self,
         results: Iterable[FileRead],
         *,
-        walked: Callable[[str], bool] = lambda path: True,
-        sweep: bool = True,
+        gone: Collection[str] = (),
+        covered: Callable[[str], bool] = lambda path: True,
+        again: Callable[[Collection[str]], Iterable[FileRead]] = lambda paths: (),
         on_phase: Callable[[Phase], object] = lambda phase: None,
     ) -> Applied:
-        """Index the results, and forget the documents that were walked past without being seen.
+        """Index the results, and forget the documents that are gone.
 
         Args:
-            results: One for every file of the walk, the unchanged ones too; read as they come.
-            walked: Tells of a shown path whether this run's walk covered its place; others are left alone.
-            sweep: Look through the whole store for what a stopped run left; a run over a few files has no time for it.
+            results: One for every file that may have changed, in the order of their paths; read as they come.
+            gone: Documents whose files were not found any more.
+            covered: Tells of a shown path whether this run walked its place; failures noted elsewhere are left alone.
+            again: Reads indexed documents anew: those whose original is not any more what they were copies of.
             on_phase: Told when another phase begins.
         """
         failures: list[Failure] = []
-        seen: set[str] = set()
         done = Applied()
         with self._tracer.start_as_current_span("index") as span:
-            for batch in _batches(results, self._batch):
-                seen |= {result.path for result in batch}
-                failures += [Failure(r.path, r.error.reason, str(r.error)) for r in batch if r.error]
-                on_phase("writing")
-                done = self._write(batch, done)
-                on_phase("reading")
+
+            def bring_in(results: Iterable[FileRead]) -> None:
+                nonlocal done
+                for batch in _batches(results, self._batch):
+                    failures.extend(Failure(r.path, r.error.reason, str(r.error)) for r in batch if r.error)
+                    on_phase("writing")
+                    done = self._write(batch, done, gone)
+                    on_phase("reading")
+
+            bring_in(results)
+            left = self._manifest.owned(gone)
+            self._manifest.forget(gone)
+            if stranded := self._manifest.stranded():
+                bring_in(again(stranded))
             on_phase("sweeping")
-            gone = {path for path in self._manifest.paths() - seen if walked(path)}
-            self._forget(gone)
-            if sweep:
-                self.sweep()
-            self._manifest.note_failures(failures, walked)
+            self._store.remove(sorted(i for ids in left.values() for i in ids))
+            self.sweep()
+            self._manifest.note_failures(failures, covered)
             done = _plus(done, forgotten=len(gone))
             span.set_attributes({f"hoplite.{field}": getattr(done, field) for field in Applied.__dataclass_fields__})
         return done
 
     def sweep(self) -> int:
-        """Remove the chunks that no document owns, such as those of a run that was stopped; return how many."""
+        """Remove the chunks that no document owns, such as those of a run that was stopped; return how many.
+
+        Looks closely only where the counts say so.
+        """
+        counts, owned = self._store.counts(), self._manifest.totals().chunks
+        if counts.chunks == counts.vectors == owned:
+            return 0
         orphans = sorted(self._store.ids() - self._manifest.chunk_ids())
         self._store.remove(orphans)
         return len(orphans)
 
-    def _write(self, batch: Sequence[FileRead], done: Applied) -> Applied:
+    def _write(self, batch: Sequence[FileRead], done: Applied, gone: Collection[str]) -> Applied:
         """Embed, write, record, and only then remove."""
         changed = {r.path: r for r in batch if r.chunks is not None and r.error is None}
         for result in batch:
             if result.chunks is None and result.error is None:
-                self._touch(result)
-        chunks = [chunk for result in changed.values() for chunk in result.chunks or ()]
-        embedded = sum(self._put(chunks[i : i + self._batch]) for i in range(0, len(chunks), self._batch))
+                self._manifest.touch(result.path, result.size, result.mtime_ns, result.source)
         failed = [r.path for r in batch if r.error]
         before = self._manifest.owned([*changed, *failed])
-        if changed:
-            self._manifest.record([_entry(result) for result in changed.values()])
+        entries, chunks, twins = self._compared(changed, gone)
+        shared = self._shared(before)
+        embedded = sum(self._put(chunks[i : i + self._batch], twins) for i in range(0, len(chunks), self._batch))
+        if entries:
+            self._manifest.record(entries)
         # What cannot be read any more cannot be cited any more either.
         self._manifest.forget([path for path in failed if path in before])
-        self._drop(chunk for ids in before.values() for chunk in ids)
+        # An identity begins with the path: nobody else owns these. The text of a document that has copies stays until
+        # they have been read again.
+        kept = {i for entry in entries for i in entry.chunks} | shared
+        self._store.remove(sorted({i for ids in before.values() for i in ids} - kept))
         return _plus(
             done,
             written=len(changed),
             new=len(changed.keys() - before.keys()),
+            copies=sum(bool(entry.original) for entry in entries),
             unchanged=len(batch) - len(changed) - len(failed),
             failed=len(failed),
             chunks=len(chunks),
             embedded=embedded,
         )
 
-    def _put(self, chunks: Sequence[Chunk]) -> int:
-        """Write what the store does not have as it is; return how many vectors had to be made."""
+    def _compared(
+        self, changed: Mapping[str, FileRead], gone: Collection[str]
+    ) -> tuple[list[Entry], list[Chunk], dict[int, int]]:
+        """Compare documents with those that are here and with one another.
+
+        Returns what to record, the chunks to store, and for chunks whose text stands elsewhere already the id there.
+        """
+        entries: dict[str, Entry] = {}
+        signed: dict[int, list[str]] = {}
+        kept: list[Chunk] = []
+        twins: dict[int, int] = {}
+        for path, result in changed.items():
+            chunks = result.chunks or ()
+            keys = [copies.key(chunk) for chunk in chunks]
+            signs = copies.signature(keys)
+            alike = self._manifest.alike(signs)
+            for other in alike.values():
+                twins.update(_same(chunks, keys, other))
+            here = {other: entries[other] for sign in signs for other in signed.get(sign, ())}
+            standing = {p: e for p, e in alike.items() if p not in changed and p not in gone} | here
+            candidates = {p: frozenset(e.keys) for p, e in standing.items() if not e.original}
+            found = copies.original(chunks, keys, candidates)
+            own = [(chunk, k) for chunk, k in zip(chunks, keys, strict=True) if not found or k not in found.shared]
+            kept += [chunk for chunk, _ in own]
+            entries[path] = _entry(result, own, found.path if found else "")
+            for sign in copies.signature(k for _, k in own):
+                signed.setdefault(sign, []).append(path)
+        return list(entries.values()), kept, twins
+
+    def _put(self, chunks: Sequence[Chunk], twins: Mapping[int, int]) -> int:
+        """Write what the store does not have as it is; return how many vectors had to be made.
+
+        `twins` are other chunks with the same text, whose vectors serve as well.
+        """
         ids = [chunk.id for chunk in chunks]
         known, vectors = self._store.chunks(ids), self._store.vectors(ids)
         lacking = [chunk for chunk in chunks if chunk.id not in vectors]
-        if lacking:
-            with self._tracer.start_as_current_span("embed", attributes={"hoplite.chunks": len(lacking)}):
-                made = self._embedder.embed([searchable(chunk) for chunk in lacking])
-            vectors |= {chunk.id: vector for chunk, vector in zip(lacking, made, strict=True)}
         lacked = {chunk.id for chunk in lacking}
+        vectors |= self._borrowed(lacked, twins)
+        new = [chunk for chunk in lacking if chunk.id not in vectors]
+        if new:
+            with self._tracer.start_as_current_span("embed", attributes={"hoplite.chunks": len(new)}):
+                made = self._embedder.embed([embedded(chunk) for chunk in new])
+            vectors |= {chunk.id: vector for chunk, vector in zip(new, made, strict=True)}
         fresh = [chunk for chunk in chunks if chunk.id in lacked or known.get(chunk.id) != chunk]
         if fresh:
             with self._tracer.start_as_current_span("write", attributes={"hoplite.chunks": len(fresh)}):
                 self._store.write(fresh, np.stack([vectors[chunk.id] for chunk in fresh]))
-        return len(lacking)
+        return len(new)
 
-    def _touch(self, result: FileRead) -> None:
-        """Note a new time, and a new place: the folder may have been moved with its workspace."""
-        now = (result.path, result.size, result.mtime_ns, result.source)
-        if not self._manifest.unchanged(*now):
-            self._manifest.touch(*now)
+    def _borrowed(self, lacked: Collection[int], twins: Mapping[int, int]) -> dict[int, Vectors]:
+        wanted = {i: twins[i] for i in lacked if i in twins}
+        found = self._store.vectors(sorted(set(wanted.values()))) if wanted else {}
+        return {i: found[twin] for i, twin in wanted.items() if twin in found}
 
-    def _forget(self, paths: set[str]) -> None:
-        before = self._manifest.owned(paths)
-        self._manifest.forget(paths)
-        self._drop(chunk for ids in before.values() for chunk in ids)
-
-    def _drop(self, ids: Iterable[int]) -> None:
-        """Remove from the store what no document owns."""
-        candidates = set(ids)
-        if candidates:
-            self._store.remove(sorted(candidates - self._manifest.chunk_ids()))
+    def _shared(self, before: Mapping[str, Collection[int]]) -> set[int]:
+        """The chunks of those of the documents that have copies."""
+        originals = set(self._manifest.copies().values())
+        return {i for path, ids in before.items() if path in originals for i in ids}
 
 
 def verify(store: Store, manifest: Manifest) -> None:
@@ -214,7 +261,13 @@ def _checked(result: FileRead) -> FileRead:
     return result
 
 
-def _entry(result: FileRead) -> Entry:
+def _same(chunks: Sequence[Chunk], keys: Sequence[int], other: Entry) -> Iterator[tuple[int, int]]:
+    """Yield the chunks that another document has too, each with the id that it has there."""
+    there = dict(zip(other.keys, other.chunks, strict=True))
+    return ((chunk.id, there[k]) for chunk, k in zip(chunks, keys, strict=True) if k in there)
+
+
+def _entry(result: FileRead, own: Sequence[tuple[Chunk, int]], original: str) -> Entry:
     return Entry(
         path=result.path,
         source=result.source,
@@ -223,7 +276,9 @@ def _entry(result: FileRead) -> Entry:
         mtime_ns=result.mtime_ns,
         kind=result.kind,
         language=result.language,
-        chunks=tuple(chunk.id for chunk in result.chunks or ()),
+        chunks=tuple(chunk.id for chunk, _ in own),
+        keys=tuple(k for _, k in own),
+        original=original,
     )
 
 

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from opentelemetry import trace
 from ingest import pipeline
 from ingest.errors import UserError, WorkspaceMissing
 from ingest.reading import FileRead
-from ingest.walk import FoundFile, shown, walk
+from ingest.walk import FoundFile, Walked, shown, walk
+from retrieval import sources
 from retrieval.embedders import embedder_named
 from retrieval.index import Applied, Indexer, Phase, repair
 from retrieval.manifest import Failure, Manifest
 from retrieval.protocols import Embedder
+from retrieval.sources import Fetched, below
 from retrieval.store_edge import EdgeStore
 from retrieval.workspace import Lock, Workspace, create, find, place
 
@@ -71,13 +73,14 @@ class IndexReport:
 def workspace_for(paths: Sequence[Path], chosen: Path | None = None) -> Workspace:
     """Return the workspace that these paths belong to, which may still have to be made.
 
-    It is the one chosen, else the one above the first path, else a new one in the deepest folder that holds them all.
-    Raises UserError for a path with nothing there.
+    It is the one chosen, else the one above the first path, else a new one in the deepest folder that holds them all;
+    without a path, the current folder counts. Raises UserError for a path with nothing there.
     """
     for path in paths:
         if not path.exists():
             raise UserError(f"There is no file or folder at {path}. Check the spelling, or give another path.")
-    folders = [path if path.is_dir() else path.parent for path in (Path(os.path.abspath(p)) for p in paths)]
+    here = paths or [Path.cwd()]
+    folders = [path if path.is_dir() else path.parent for path in (Path(os.path.abspath(p)) for p in here)]
     base = Path(os.path.commonpath(folders))
     try:
         return find(folders[0], chosen)
@@ -88,6 +91,7 @@ def workspace_for(paths: Sequence[Path], chosen: Path | None = None) -> Workspac
 def index(
     paths: Sequence[Path],
     *,
+    fetched: Fetched | None = None,
     chosen: Path | None = None,
     embedder: str | Embedder | None = None,
     rebuild: bool = False,
@@ -101,6 +105,7 @@ def index(
 
     Args:
         paths: What to walk. Documents below them that are gone are forgotten; others are left alone.
+        fetched: What `retrieval.sources.fetch` brought into the workspace; it is walked like the paths.
         chosen: The workspace's folder; see `workspace_for`.
         embedder: Its name, or itself; the workspace's own by default, the static one for a new workspace.
         rebuild: Start from nothing.
@@ -114,26 +119,30 @@ def index(
         UserError and its kin, each with the next step.
     """
     workspace = workspace_for(paths, chosen)
+    fetched = fetched or Fetched()
+    if rebuild:
+        with suppress(UserError):  # a manifest that cannot be read is what one rebuilds for
+            fetched = sources.again(workspace, fetched)
     begun = time.time_ns()
     told = _Told(on_progress or (lambda at: None))
-    files, skipped = _walked(paths, workspace, only)
-    files = [file for file in files if part is None or file.path in part]
-    walked = time.time_ns()
+    origins = [*(sources.folders(paths, workspace) if only is None else ()), *fetched.sources]
+    walked = _walked(paths, workspace, fetched, only, {} if rebuild else _known(workspace))
+    files = [file for file in walked.files if part is None or file.path in part]
+    done_walking = time.time_ns()
     if not files and not workspace.manifest.exists() and part is None:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items())) or "the folder is empty"
-        named = ", ".join(map(str, paths))
+        reasons = ", ".join(f"{n} {reason}" for reason, n in walked.skipped.items()) or "the folder is empty"
+        named = ", ".join([*map(str, paths), *dict.fromkeys(source.asked for source in fetched.sources)])
         raise UserError(f"There is nothing to index in {named} ({reasons}). Name a folder of documents or code.")
     create(workspace.folder, workspace.base)
     with ExitStack() as held:
         held.enter_context(Lock(workspace, writes=True))
-        covered = _coverage(paths, workspace, only, part)
-        if only is not None and not files and (idle := _nothing_there(workspace, covered)):
+        if only is not None and not files and (idle := _nothing_there(workspace, paths, fetched, only, part)):
             return idle
         if on_workspace:
             on_workspace(workspace)
         held.enter_context(_tracer.start_as_current_span("index.run", start_time=begun))
         # Written after the fact: a workspace, and so a trace, is made only once there is something to put in it.
-        _tracer.start_span("walk", start_time=begun, attributes={"hoplite.files": len(files)}).end(walked)
+        _tracer.start_span("walk", start_time=begun, attributes={"hoplite.files": len(files)}).end(done_walking)
         if rebuild:
             _clear(workspace)
         with closing(Manifest(workspace.manifest)) as manifest:
@@ -142,19 +151,28 @@ def index(
                 embedder = embedder_named(embedder or (made.embedder if made else None))
             # Before the store is opened, which knows of another embedder no more than that its vectors do not fit.
             manifest.hold_to(embedder.name, embedder.dim)
+            covered = _coverage(workspace, manifest, paths, fetched, only, part)
             with closing(EdgeStore(workspace.store, embedder.dim)) as store:
-                indexer = Indexer(store, manifest, embedder)
                 repaired = _repaired(store, manifest) if only is None else 0
-                applied = indexer.apply(
-                    told.results(_results(files, manifest, workers), len(files)),
-                    walked=covered,
-                    sweep=only is None,
+                known = manifest.known()
+                gone = {path for path in known if covered(path)} - {file.path for file in files}
+                # What is as and where it was is done already.
+                new = [f for f in files if known.get(f.path) != (f.size, f.mtime_ns, os.fsencode(f.source))]
+                applied = Indexer(store, manifest, embedder).apply(
+                    told.results(_results(new, known, manifest, workers), len(files), len(files) - len(new)),
+                    gone=gone,
+                    covered=covered,
+                    again=lambda paths: _read_again(paths, manifest, workers),
                     on_phase=told.phase,
                 )
+            if fetched.failures:
+                manifest.note_failures([*manifest.failures(), *fetched.failures])
             if only is None:
-                manifest.note_skips(skipped)
-            report = _report(workspace, manifest, covered)
-    return replace(report, files=len(files), applied=applied, skipped=skipped, repaired=repaired)
+                manifest.note_sources(origins, gone=fetched.gone)
+                manifest.note_skips(walked.skipped, walked.skipped_paths)
+            report = _report(manifest, workspace, covered)
+    applied = replace(applied, unchanged=applied.unchanged + len(files) - len(new))
+    return replace(report, files=len(files), applied=applied, skipped=walked.skipped, repaired=repaired)
 
 
 def embedder_of(workspace: Workspace) -> Embedder:
@@ -186,32 +204,45 @@ class Removed:
     left: int
 
 
-def remove(paths: Sequence[Path], *, chosen: Path | None = None) -> Removed:
+def remove(paths: Sequence[Path | str], *, chosen: Path | None = None) -> Removed:
     """Forget the documents at and below these paths, and what failed there; the files need not be there any more.
+
+    What was fetched is named by the path it is shown by, or by its address; its copy is deleted with it.
 
     Raises WorkspaceMissing where there is no workspace, and UserError, with nothing forgotten, where a path is not one
     of an indexed file or of a folder of such.
     """
-    workspace = _workspace_of(paths[0], chosen)
+    workspace = _workspace_of(Path(paths[0]), chosen)
     with Lock(workspace, writes=True), closing(Manifest(workspace.manifest)) as manifest:
-        made = manifest.settings()
-        # The name of a link is its own, the folder that it lies in is a real one.
-        roots = {str(path): _shown(_real_parent(path), workspace) for path in paths}
+        made, noted, before = manifest.settings(), manifest.sources(), manifest.totals()
         known = manifest.paths() | {failure.path for failure in manifest.failures()}
-        strangers = [name for name, root in roots.items() if not any(_below(path, root) for path in known)]
-        if made is None or strangers:
+        reached: dict[str, Callable[[str], bool]] = {}
+        origins = []
+        for path in map(str, paths):
+            remote = sources.named(path, noted)
+            # The name of a link is its own, the folder that it lies in is a real one.
+            roots = remote or [_shown(_real_parent(Path(path)), workspace)]
+            reached[path] = _under(roots) if remote else sources.covers(noted, roots, Fetched())
+            origins += [s for s in noted if (s.kind != "folder") == bool(remote) and _under(roots)(s.prefix)]
+        strangers = [path for path, covers in reached.items() if not any(map(covers, known))]
+        if made is None or (strangers and not origins):
             raise UserError(
-                f"Nothing that is indexed lies at {', '.join(strangers or roots)}, so nothing was forgotten. "
-                "Name files and folders; `hoplite status` shows the folder that is indexed."
+                f"Nothing that is indexed lies at {', '.join(strangers or reached)}, so nothing was forgotten. "
+                "Name files and folders, or an address; `hoplite status` shows what is indexed."
             )
-        gone = sorted(path for path in manifest.paths() if any(_below(path, root) for root in roots.values()))
-        chunks = manifest.totals().chunks
-        manifest.forget(gone)
-        manifest.note_failures((), lambda path: any(_below(path, root) for root in roots.values()))
+
+        def covered(path: str) -> bool:
+            return any(covers(path) for covers in reached.values())
+
+        gone = sorted(filter(covered, manifest.paths()))
         with closing(EdgeStore(workspace.store, made.dim)) as store:
-            Indexer(store, manifest, embedder_named(made.embedder)).sweep()
+            Indexer(store, manifest, embedder_named(made.embedder)).apply(
+                (), gone=gone, covered=covered, again=lambda paths: _read_again(paths, manifest, None)
+            )
+        sources.delete(origins, workspace)
+        manifest.note_sources([], gone=[source.prefix for source in origins])
         left = manifest.totals()
-    return Removed(tuple(gone), chunks - left.chunks, left.documents)
+    return Removed(tuple(gone), before.chunks - left.chunks, left.documents)
 
 
 def _workspace_of(path: Path, chosen: Path | None) -> Workspace:
@@ -222,31 +253,49 @@ def _workspace_of(path: Path, chosen: Path | None) -> Workspace:
         return find(Path.cwd(), chosen)
 
 
+def _known(workspace: Workspace) -> dict[str, tuple[int, int]]:
+    """Size and time of each indexed file, for the walk; of an index that cannot be read nothing is known."""
+    if not workspace.manifest.exists():
+        return {}
+    with suppress(UserError), closing(Manifest(workspace.manifest)) as manifest:
+        return {path: (size, mtime_ns) for path, (size, mtime_ns, _) in manifest.known().items()}
+    return {}
+
+
 def _coverage(
-    paths: Sequence[Path], workspace: Workspace, only: Collection[str] | None, part: Part | None
+    workspace: Workspace,
+    manifest: Manifest,
+    paths: Sequence[Path],
+    fetched: Fetched,
+    only: Collection[str] | None,
+    part: Part | None,
 ) -> Callable[[str], bool]:
     """Tell of a shown path whether a run covers its place."""
     roots = [_shown(os.path.realpath(path), workspace) for path in paths]
     chosen = None if only is None else {_shown(path, workspace) for path in only}
+    walked = sources.covers(manifest.sources(), roots, fetched)
 
     def covered(path: str) -> bool:
         if chosen is not None and not _at_or_below(path, chosen):
             return False
-        return any(_below(path, root) for root in roots) and (part is None or path in part)
+        return (part is None or path in part) and walked(path)
 
     return covered
 
 
-def _nothing_there(workspace: Workspace, covered: Callable[[str], bool]) -> IndexReport | None:
+def _nothing_there(
+    workspace: Workspace, paths: Sequence[Path], fetched: Fetched, only: Collection[str], part: Part | None
+) -> IndexReport | None:
     """What a run without files reports where nothing is known of the places it covers; None where something is."""
     with closing(Manifest(workspace.manifest)) as manifest:
+        covered = _coverage(workspace, manifest, paths, fetched, only, part)
         if any(map(covered, manifest.paths())):
             return None
-        report = _report(workspace, manifest, covered)
+        report = _report(manifest, workspace, covered)
         return None if report.failures else report
 
 
-def _report(workspace: Workspace, manifest: Manifest, covered: Callable[[str], bool]) -> IndexReport:
+def _report(manifest: Manifest, workspace: Workspace, covered: Callable[[str], bool]) -> IndexReport:
     """What the workspace holds, as a report of nothing done."""
     totals = manifest.totals()
     failures = tuple(failure for failure in manifest.failures() if covered(failure.path))
@@ -254,31 +303,53 @@ def _report(workspace: Workspace, manifest: Manifest, covered: Callable[[str], b
 
 
 def _walked(
-    paths: Sequence[Path], workspace: Workspace, only: Collection[str] | None
-) -> tuple[list[FoundFile], dict[str, int]]:
-    """Every file once, in the order of shown paths, and how many were skipped, by reason."""
+    paths: Sequence[Path],
+    workspace: Workspace,
+    fetched: Fetched,
+    only: Collection[str] | None,
+    known: Mapping[str, tuple[int, int]],
+) -> Walked:
+    """Every file once, in the order of shown paths, and what was skipped, by reason."""
     files: dict[str, FoundFile] = {}
-    skipped: Counter[str] = Counter()
-    for path in paths:
-        walked = walk(path, base=workspace.base, only=only)
+    skipped = Counter(fetched.skipped)
+    listed: dict[str, tuple[str, ...]] = {}
+    places = [(path, workspace.base) for path in paths] + [(root, workspace.sources) for root in fetched.roots]
+    for path, base in places:
+        walked = walk(path, base=base, only=only, known=known)
         files |= {file.path: file for file in walked.files}
         skipped.update(walked.skipped)
-    return [files[path] for path in sorted(files)], dict(sorted(skipped.items()))
+        for reason, found in walked.skipped_paths.items():
+            listed[reason] = tuple(dict.fromkeys((*listed.get(reason, ()), *found)))
+    return Walked(tuple(files[path] for path in sorted(files)), dict(sorted(skipped.items())), listed)
 
 
-def _results(files: Sequence[FoundFile], manifest: Manifest, workers: int | None) -> Iterator[FileRead]:
-    """What became of each file: those as they were first, then the others as they are read."""
+def _results(
+    files: Sequence[FoundFile], known: Mapping[str, tuple[int, int, bytes]], manifest: Manifest, workers: int | None
+) -> Iterator[FileRead]:
+    """What became of each file: those that only moved with their workspace first, then the others as they are read."""
     new: list[FoundFile] = []
     for file in files:
-        entry = manifest.entry(file.path)
-        if entry is not None and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns):
-            yield FileRead(file.path, file.source, entry.digest, entry.size, entry.mtime_ns, entry.kind, entry.language)
+        if known.get(file.path, ())[:2] == (file.size, file.mtime_ns):
+            yield FileRead(file.path, file.source, "", file.size, file.mtime_ns, "prose", "")
         else:
             new.append(file)
     for read in pipeline.read(new, workers=workers):
         entry = manifest.entry(read.path)
         same = entry is not None and read.error is None and entry.digest == read.digest
         yield replace(read, chunks=None) if same else read
+
+
+def _read_again(paths: Collection[str], manifest: Manifest, workers: int | None) -> Iterator[FileRead]:
+    """Read indexed documents, whether or not they changed."""
+    files = []
+    for path in sorted(paths):
+        if entry := manifest.entry(path):
+            try:
+                status = os.stat(entry.source, follow_symlinks=False)
+                files.append(FoundFile(entry.source, path, status.st_size, status.st_mtime_ns))
+            except OSError:
+                files.append(FoundFile(entry.source, path, entry.size, entry.mtime_ns))  # reading it says what is wrong
+    return pipeline.read(files, workers=workers)
 
 
 class _Told:
@@ -293,9 +364,9 @@ class _Told:
         self._at = replace(self._at, phase=phase)
         self._tell(self._at)
 
-    def results(self, results: Iterable[FileRead], files: int) -> Iterator[FileRead]:
-        """Count results as they pass."""
-        self._at = replace(self._at, files=files)
+    def results(self, results: Iterable[FileRead], files: int, done: int) -> Iterator[FileRead]:
+        """Count results as they pass; of all the files, some are `done` already."""
+        self._at = replace(self._at, files=files, done=done)
         self.phase("reading")
         for result in results:
             at = self._at
@@ -332,14 +403,12 @@ def _real_parent(path: Path) -> str:
     return os.path.join(os.path.realpath(folder), name)
 
 
-def _below(path: str, root: str) -> bool:
-    if {".", ".."}.issuperset(steps := root.split("/")):  # the base, or a folder above it
-        return path.split("/").count("..") <= steps.count("..")
-    return path == root or path.startswith(root + "/")
+def _under(roots: Collection[str]) -> Callable[[str], bool]:
+    return lambda path: any(below(path, root) for root in roots)
 
 
 def _at_or_below(path: str, roots: set[str]) -> bool:
-    """Like `_below` for any of the roots, in the time that the path's length takes and not their number."""
+    """Like `below` for any of the roots, in the time that the path's length takes and not their number."""
     while path not in roots:
         path, slash, _ = path.rpartition("/")
         if not slash:

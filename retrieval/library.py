@@ -31,7 +31,7 @@ from retrieval.rerank import Reader
 from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
 from retrieval.tokens import parts_of
-from retrieval.types import Hit, Passage, Scope, SearchResult
+from retrieval.types import Hit, Passage, Scope, SearchResult, Source
 from retrieval.workspace import Lock, Workspace
 
 GREP_SECONDS = 5.0
@@ -62,7 +62,8 @@ class Symbols:
 @dataclass(frozen=True, slots=True)
 class Status:
     """What is indexed and in what state. `changed` and `gone` are documents whose file did since; `new` are files that
-    are not indexed, None where nobody looked; `size` is in bytes of disk."""
+    are not indexed, None where nobody looked. `copies` maps documents to those they are stored with. `size` is in bytes
+    of disk."""
 
     base: Path
     folder: Path
@@ -75,6 +76,9 @@ class Status:
     new: tuple[str, ...] | None
     failures: tuple[Failure, ...]
     skips: Mapping[str, int]
+    skipped_paths: Mapping[str, tuple[str, ...]]
+    copies: Mapping[str, str]
+    sources: tuple[Source, ...]
     size: int
 
     @property
@@ -164,6 +168,10 @@ class Library:
         entry = self._manifest.entry(path)
         return entry.digest if entry else None
 
+    def source_of(self, path: str) -> Source | None:
+        """Return where a document came from and when; None where that was never noted."""
+        return self._manifest.source_of(path)
+
     def read(self, path: str, start_line: int, end_line: int) -> Passage:
         """Return lines of an indexed file, counted from 1, both ends included, at most `READ_LINES`.
 
@@ -232,6 +240,9 @@ class Library:
             new=self._new({entry.path for entry in entries}) if check else None,
             failures=self._manifest.failures(),
             skips=self._manifest.skips(),
+            skipped_paths=self._manifest.skipped_paths(),
+            copies=self._manifest.copies(),
+            sources=self._manifest.sources(),
             # Blocks, not lengths: the shard's files are sparse, and a new one's, 150 MB long, take 0.3 MB.
             size=sum(f.lstat().st_blocks * 512 for f in self.workspace.folder.rglob("*") if f.is_file()),
         )

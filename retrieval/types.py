@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from ingest.types import Chunk, Kind
 
@@ -21,6 +22,29 @@ class Scope:
         return (self.kind is None or chunk.kind == self.kind) and (
             self.path is None or fnmatchcase(chunk.path, self.path)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the documents at and below a shown path came from, and when they were read.
+
+    `prefix` is that path, "." for the whole base. `url` is a repository's or a page's address, without a login, or the
+    absolute path of a folder or file of this machine. `asked` is what was named: a repository's address with its ref,
+    a page's sitemap. `ref` is a branch, a tag or a commit; `commit` is the hash it led to, or that of the commit which
+    the folder is at; `dirty` tells of a folder with changes that are in no commit. `etag` and `modified` are what a
+    page's server said. "" stands for what there is none of. `fetched_at` is UTC, ISO 8601.
+    """
+
+    prefix: str
+    kind: Literal["folder", "git", "web"]
+    url: str
+    asked: str
+    fetched_at: str
+    ref: str = ""
+    commit: str = ""
+    dirty: bool = False
+    etag: str = ""
+    modified: str = ""
 
 
 @dataclass(frozen=True, slots=True)

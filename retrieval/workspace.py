@@ -52,6 +52,11 @@ class Workspace:
         """The folder of finished runs."""
         return self.folder / "runs"
 
+    @property
+    def sources(self) -> Path:
+        """The folder of what was fetched from elsewhere."""
+        return self.folder / "sources"
+
     def shown(self, path: Path) -> str:
         """Return the name of a file as it is shown and stored: relative to the base, absolute outside it."""
         absolute = Path(os.path.abspath(path))

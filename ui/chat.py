@@ -21,7 +21,7 @@ from agent.types import (
 from ingest.types import Document
 from retrieval.types import Passage
 from ui import markup
-from ui.render import cost, place
+from ui.render import changes, commit, cost, place
 
 AROUND = 12
 """Lines of a source that are shown before and after what is cited."""
@@ -69,10 +69,11 @@ def answer(turn: Turn, seconds: float) -> str:
     given = turn.answer
     labels = {cited.label for cited in given.citations}
     early = f"Stopped early ({markup.escaped(given.stopped)}): the best answer so far. " if given.stopped else ""
+    stale = f"{markup.escaped(line)} " if (line := changes(given)) else ""
     kind = "answer abstained" if given.abstained else "answer"
     return (
         f'<div class="{kind}">{markup.prose(given.answer, labels)}'
-        f"<p class=note>{early}{markup.escaped(cost(given, seconds))}</p></div>"
+        f"<p class=note>{early}{stale}{markup.escaped(cost(given, seconds))}</p></div>"
     )
 
 
@@ -92,9 +93,11 @@ def numbered(document: Document, first: int, last: int) -> list[tuple[int, str]]
 
 def _source(cited: Citation, document: Document | None) -> str:
     checked = "<span class=good>✓ verified</span>" if cited.verified else "<span class=bad>✗ not verified</span>"
-    where = markup.escaped(place(cited.path, cited.start_line, cited.end_line))
+    changed = " <span class=bad>changed since it was indexed</span>" if cited.stale else ""
+    where = markup.escaped(place(cited.path, cited.start_line, cited.end_line) + commit(cited))
     label = cited.label if cited.label.isascii() and cited.label.isdecimal() else "0"
-    title = f"<b class=label>{label}</b> <code>{where}</code> {checked}<br><q>{markup.escaped(_short(cited.quote))}</q>"
+    quote = f"<q>{markup.escaped(_short(cited.quote))}</q>"
+    title = f"<b class=label>{label}</b> <code>{where}</code> {checked}{changed}<br>{quote}"
     if document is None:
         body = "<p class=note>The file cannot be read any more.</p>"
     else:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ingest.types import Chunk
     from retrieval.types import Hit, Passage
 
+CHANGED_SHOWN = 3
 EXCERPT_LINES = 3
 WIDTH = 110
 
@@ -58,6 +59,24 @@ def place(path: str, start_line: int, end_line: int) -> str:
     """Return `path:12-18`, or `path:12` for one line."""
     lines = f"{start_line}" if start_line == end_line else f"{start_line}-{end_line}"
     return f"{visible(path)}:{lines}"
+
+
+def commit(cited: Citation) -> str:
+    """Return ` @ 1a2b3c4` for a citation of a commit, with a `*` where the folder had changes that are in none."""
+    source = cited.source
+    return f" @ {visible(source.commit[:7])}{'*' if source.dirty else ''}" if source and source.commit else ""
+
+
+def changes(given: Answer) -> str | None:
+    """Return the line that says which files behind the answer are not as they were indexed; None where all are."""
+    if not given.stale:
+        return None
+    named = ", ".join(visible(path) for path in given.stale[:CHANGED_SHOWN])
+    more = f" and {len(given.stale) - CHANGED_SHOWN} more" if len(given.stale) > CHANGED_SHOWN else ""
+    return (
+        f"Changed since it was indexed: {named}{more}. Run `hoplite index` on its folder or address and ask again; "
+        "`hoplite status` shows them."
+    )
 
 
 def megabytes(size: float) -> str:
@@ -155,17 +174,20 @@ def answer(given: Answer) -> str:
     parts = [block(given.answer).strip()]
     if given.citations:
         parts.append("\n".join(citation(cited) for cited in given.citations))
+    if line := changes(given):
+        parts.append(click.style(line, fg="yellow"))
     if given.stopped:
         parts.append(f"Stopped early ({visible(given.stopped)}): this is the best answer so far.")
     return "\n\n".join(parts)
 
 
 def citation(cited: Citation) -> str:
-    """Return one citation: label, place and whether the quote stands there; below it the quote."""
+    """Return one citation: label, place, commit, whether the quote stands and the file changed; the quote."""
     quote = _cut(visible(" ".join(cited.quote.split())), WIDTH)
     checked = click.style("✓ verified", fg="green") if cited.verified else click.style("✗ not verified", fg="red")
-    where = click.style(place(cited.path, cited.start_line, cited.end_line), bold=True)
-    return f"[{visible(cited.label)}] {where}  {checked}\n    “{quote}”"
+    where = click.style(place(cited.path, cited.start_line, cited.end_line), bold=True) + commit(cited)
+    changed = click.style("  changed since it was indexed", fg="yellow") if cited.stale else ""
+    return f"[{visible(cited.label)}] {where}  {checked}{changed}\n    “{quote}”"
 
 
 def cost(given: Answer, seconds: float) -> str:

@@ -14,7 +14,7 @@ from ingest.errors import ToolError
 from ingest.ids import chunk_id
 from ingest.names import identifiers, phrases
 from ingest.types import Chunk, Document
-from retrieval.types import Hit, Passage, Scope, SearchResult
+from retrieval.types import Hit, Passage, Scope, SearchResult, Source
 
 _DEFINES = re.compile(r"^\s*(?:def|class)\s+(\w+)|^([A-Z_]{3,})\s*=|^#+\s*(.+)$", re.MULTILINE)
 
@@ -32,6 +32,8 @@ class FakeLibrary:
         self._leads = leads
         self.files = dict(files)
         self.searches: list[str] = []
+        self.sources: dict[str, Source] = {}
+        self._digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
         self._chunks = [chunk for path, text in files.items() for chunk in _chunks(path, text)]
 
     def search(
@@ -85,6 +87,12 @@ class FakeLibrary:
             return None
         kind = "code" if path.endswith(".py") else "prose"
         return Document(path, text, kind, kind, hashlib.sha256(text.encode()).hexdigest())
+
+    def digest(self, path: str) -> str | None:
+        return self._digests.get(path)
+
+    def source_of(self, path: str) -> Source | None:
+        return self.sources.get(path)
 
 
 def passage(label: str, text: str, path: str = "a.md", header: str = "", line: int = 1, excerpt: str = "") -> Passage:

@@ -21,6 +21,7 @@ from agent.models import Completion, Message
 from agent.testing import ScriptedModel
 from agent.types import Answered, Event, Limits, Recalled, Reflected, Remembered, Searched, Stepped
 from ingest.errors import UserError
+from retrieval.types import Source
 
 HERON = {
     "docs/heron.md": "# Heron\nHeron keeps the letters of the harbour office in `ReedStore`.\n",
@@ -306,6 +307,56 @@ def test_no_model_answers_with_the_best_sentences_and_their_citations() -> None:
     answer = agent(None).ask(EASY)
     assert answer.answer == "Heron keeps the letters of the harbour office in `ReedStore` [1]."
     assert (answer.usage.calls, answer.citations[0].verified) == (0, True)
+
+
+def changed(text: str) -> FakeLibrary:
+    """The Heron files, of which one was edited after it was indexed."""
+    library = FakeLibrary(HERON)
+    library.files["docs/heron.md"] = text
+    return library
+
+
+def test_a_citation_of_an_unchanged_file_is_not_stale() -> None:
+    answer = agent(None).ask(EASY)
+    assert [(c.verified, c.stale, c.source) for c in answer.citations] == [(True, False, None)]
+    assert answer.stale == ()
+
+
+def test_a_quote_that_still_stands_in_a_changed_file_is_verified_and_stale() -> None:
+    answer = Agent(changed(f"{HERON['docs/heron.md']}A line was added.\n"), chat=None).ask(EASY)
+    assert [(c.verified, c.stale) for c in answer.citations] == [(True, True)]
+    assert answer.stale == ("docs/heron.md",)
+
+
+def test_an_answer_that_fell_with_a_changed_file_says_which() -> None:
+    answer = Agent(changed("Nothing of it is left.\n"), chat=None, limits=Limits(breadth=1)).ask(EASY)
+    assert (answer.abstained, answer.citations, answer.stale) == (True, (), ("docs/heron.md",))
+
+
+def test_of_a_file_that_went_away_only_its_index_speaks_and_that_is_said() -> None:
+    library = FakeLibrary(HERON)
+    del library.files["docs/heron.md"]
+    answer = Agent(library, chat=None, limits=Limits(breadth=1)).ask(EASY)
+    assert (answer.abstained, answer.stale) == (True, ("docs/heron.md",))
+
+
+@pytest.mark.parametrize(
+    ("source", "origin"),
+    [
+        (
+            Source("h/o/r", "git", "https://h/o/r", "https://h/o/r@v1", "T", "v1", "ab" * 20),
+            ("https://h/o/r", "ab" * 20),
+        ),
+        (Source("h/a.html", "web", "https://h/a", "https://h/a", "T", etag="x"), ("https://h/a", None)),
+        (Source(".", "folder", "/docs", "/docs", "T", commit="ab" * 20), (None, "ab" * 20)),
+        (Source(".", "folder", "/docs", "/docs", "T"), None),
+    ],
+)
+def test_a_citation_carries_where_its_file_came_from(source: Source, origin: tuple | None) -> None:
+    library = FakeLibrary(HERON)
+    library.sources["docs/heron.md"] = source
+    ((cited),) = Agent(library, chat=None).ask(EASY).as_json()["citations"]
+    assert cited["source"] == (origin and {"url": origin[0], "commit": origin[1], "fetched_at": "T", "dirty": False})
 
 
 def test_a_run_is_one_tree_of_spans_although_calls_run_in_threads() -> None:

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 from agent.memory import Memory
-from agent.types import Citation
+from agent.types import Citation, Origin
 from ingest.errors import UserError
 
-CITED = (Citation("1", "a.md", 1, 2, "text", True),)
+CITED = (
+    Citation("1", "a.md", 1, 2, "text", True),
+    Citation(
+        "2", "h/o/r/b.md", 1, 2, "text", True, source=Origin("https://h/o/r", "ab" * 20, "2026-01-01T00:00:00+00:00")
+    ),
+)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,8 +107,10 @@ class Desk:
         self.manifest = Manifest(folder / "manifest.sqlite" if folder else Path(":memory:"))
         self.embedder = HashEmbedder()
 
-    def apply(self, *results: FileRead, **options: Any) -> Applied:
-        return Indexer(self.store, self.manifest, self.embedder, batch=3).apply(results, **options)
+    def apply(self, *results: FileRead, walked: Callable[[str], bool] = lambda path: True, **options: Any) -> Applied:
+        gone = {path for path in self.manifest.paths() - {result.path for result in results} if walked(path)}
+        indexer = Indexer(self.store, self.manifest, self.embedder, batch=3)
+        return indexer.apply(results, gone=gone, covered=walked, **options)
 
     def state(self) -> tuple[object, ...]:
         """Everything that a run leaves behind."""
@@ -159,9 +161,10 @@ def test_what_was_read_is_found_and_owned(desk: Desk) -> None:
     assert len(desk.found("heron")) == 2
 
 
-def test_the_header_is_embedded_with_the_text(desk: Desk) -> None:
-    desk.apply(FIRST[1])
-    assert desk.embedder.texts == ["b.md\nstork"]
+def test_the_headings_are_embedded_with_the_text_and_the_path_is_not(desk: Desk) -> None:
+    (bare,) = FIRST[1].chunks or ()
+    desk.apply(replace(FIRST[1], chunks=(bare, replace(bare, id=7, header="b.md > Birds > Storks"))))
+    assert desk.embedder.texts == ["stork", "Birds > Storks\nstork"]
 
 
 def test_a_second_run_touches_only_what_changed(desk: Desk) -> None:
@@ -169,7 +172,7 @@ def test_a_second_run_touches_only_what_changed(desk: Desk) -> None:
     desk.embedder.texts.clear()
     done = desk.apply(*SECOND)
     assert done == Applied(written=2, new=1, unchanged=1, forgotten=1, chunks=4, embedded=3)
-    assert desk.embedder.texts == ["a.md\npreface", "d.md\nheron three", "d.md\ngull"]
+    assert desk.embedder.texts == ["preface", "heron three", "gull"]
     assert desk.manifest.paths() == {"a.md", "b.md", "d.md"}
     assert desk.store.ids() == desk.manifest.chunk_ids()
 
@@ -210,7 +213,7 @@ def test_a_run_stopped_at_any_step_resumes_with_nothing_lost_or_doubled(after: b
         for results in (FIRST, SECOND):
             parts: Any = [Stopping(p, countdown, after=after) for p in (desk.store, desk.manifest, desk.embedder)]
             try:
-                Indexer(*parts, batch=3).apply(results)
+                Indexer(*parts, batch=3).apply(results, gone=desk.manifest.paths() - {r.path for r in results})
                 stopped = False
             except Stop:
                 stopped = True
@@ -242,7 +245,7 @@ def test_new_chunks_are_there_before_old_ones_go(desk: Desk) -> None:
 def test_a_touched_file_is_noted_without_being_written(desk: Desk) -> None:
     desk.apply(FIRST[1])
     assert desk.apply(as_it_was(FIRST[1], mtime_ns=9)) == Applied(unchanged=1)
-    assert desk.manifest.unchanged("b.md", 10, 9, "/base/b.md")
+    assert desk.manifest.known() == {"b.md": (10, 9, b"/base/b.md")}
 
 
 def test_only_what_was_walked_past_is_forgotten(desk: Desk) -> None:
@@ -313,9 +316,9 @@ def test_repairing_reads_again_only_what_is_missing(desk: Desk) -> None:
     desk.store._shard.remove([FIRST[0].chunks[1].id])
     desk.embedder.texts.clear()
     assert repair(desk.store, desk.manifest) == 1
-    assert not desk.manifest.unchanged("a.md", 10, 1, "/base/a.md")
+    assert "a.md" not in desk.manifest.known()
     desk.apply(FIRST[0], as_it_was(FIRST[1]), as_it_was(FIRST[2]))
-    assert desk.embedder.texts == ["a.md\negret"]
+    assert desk.embedder.texts == ["egret"]
     assert desk.state() == before
     verify(desk.store, desk.manifest)
 
@@ -332,3 +335,78 @@ def test_orphans_are_searchable_until_the_next_run_sweeps_them(desk: Desk) -> No
     verify(desk.store, desk.manifest)
     desk.apply(*map(as_it_was, FIRST))
     assert orphan[0].id not in desk.store.ids()
+
+
+LONG = tuple(f"{word} " * 60 for word in ("heron", "egret", "stork", "crane", "ibis"))  # 300 to 360 characters each
+
+
+def test_a_copy_is_stored_once_and_keeps_what_is_its_own(desk: Desk) -> None:
+    done = desk.apply(a_file("a.md", *LONG), a_file("vendor/a.md", *LONG, "gull"))
+    assert (done.written, done.copies, done.embedded) == (2, 1, 6)
+    assert desk.manifest.copies() == {"vendor/a.md": "a.md"}
+    assert [chunk.text for chunk in desk.store.in_document("vendor/a.md")] == ["gull"]
+    assert desk.store.counts() == Counts(6, 6)
+
+
+def test_small_files_and_files_half_alike_are_no_copies(desk: Desk) -> None:
+    desk.apply(a_file("a.md", "heron"), a_file("b.md", "heron"))
+    desk.apply(*(a_file(f"{n}.md", *LONG[:3], *(f"{n}{text}" for text in LONG[3:])) for n in "cd"), walked=bool)
+    assert desk.manifest.copies() == {}
+
+
+def test_of_three_alike_two_are_copies_of_the_first(desk: Desk) -> None:
+    desk.apply(*(a_file(path, *LONG) for path in ("a.md", "b.md", "c.md")))
+    assert desk.manifest.copies() == {"b.md": "a.md", "c.md": "a.md"}
+
+
+@pytest.mark.parametrize("fate", ["gone", "changed", "failed"])
+def test_a_copy_is_read_again_when_its_original_is_not_what_it_was(desk: Desk, fate: str) -> None:
+    texts = {path: a_file(path, *LONG) for path in ("a.md", "b.md", "c.md")}
+    desk.apply(*texts.values())
+    left = [as_it_was(texts["b.md"]), as_it_was(texts["c.md"])]
+    now = {
+        "gone": [],
+        "changed": [a_file("a.md", "gull", mtime_ns=2)],
+        "failed": [replace(texts["a.md"], chunks=None, error=FileFailed("syntax", "a.md: line 3"))],
+    }[fate]
+    seen: list[set[str]] = []
+
+    def again(paths: Collection[str]) -> list[FileRead]:
+        # Until they are back, what they share with the original can still be found.
+        assert len(desk.found("heron")) == 1
+        seen.append(set(paths))
+        return [texts[path] for path in sorted(paths)]
+
+    desk.apply(*now, *left, again=again)
+    assert seen == [{"b.md", "c.md"}]
+    assert desk.manifest.copies() == {"c.md": "b.md"}
+    assert len(desk.store.in_document("b.md")) == 5
+    assert desk.store.ids() == desk.manifest.chunk_ids()
+
+
+def test_a_copy_whose_original_changed_in_a_run_that_was_stopped_is_read_by_the_next(desk: Desk) -> None:
+    original, copy = a_file("a.md", *LONG), a_file("b.md", *LONG)
+    desk.apply(original, copy)
+
+    def never(paths: Collection[str]) -> list[FileRead]:
+        raise Stop
+
+    with pytest.raises(Stop):
+        desk.apply(a_file("a.md", "gull"), as_it_was(copy), again=never)
+    assert desk.manifest.known()["b.md"] == (10, -1, b"/base/b.md")
+    entry = desk.manifest.entry("b.md")
+    assert entry is not None
+    assert entry.digest == ""
+
+
+def test_a_renamed_file_keeps_its_vectors_and_can_be_found_all_the_time(desk: Desk) -> None:
+    desk.apply(a_file("old/a.md", *LONG, "heron"))
+    desk.embedder.texts.clear()
+    done = desk.apply(a_file("new/b.md", *LONG, "heron"))
+    assert (done.written, done.copies, done.forgotten, done.embedded) == (1, 0, 1, 0)
+    assert desk.embedder.texts == []
+    assert desk.manifest.paths() == {"new/b.md"}
+    assert {chunk.path for chunk in desk.store.chunks(sorted(desk.store.ids())).values()} == {"new/b.md"}
+    fresh = desk.embedder.embed([LONG[0]])
+    (first,) = [chunk.id for chunk in desk.store.in_document("new/b.md") if chunk.text == LONG[0]]
+    np.testing.assert_allclose(desk.store.vectors([first])[first], fresh[0], atol=1e-6)

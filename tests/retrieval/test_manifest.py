@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from retrieval.manifest import Entry, Failure, Manifest, Totals
 
 
 def entry(path: str, *chunks: int, mtime_ns: int = 5) -> Entry:
-    return Entry(path, f"/home/{path}", "ab" * 32, 10, mtime_ns, "code", "python", chunks)
+    return Entry(path, f"/home/{path}", "ab" * 32, 10, mtime_ns, "code", "python", chunks, chunks)
 
 
 @pytest.fixture
@@ -42,13 +43,30 @@ def test_recording_again_replaces(manifest: Manifest) -> None:
     assert manifest.totals() == Totals(1, 2)
 
 
-def test_a_file_is_unchanged_while_size_and_time_are(manifest: Manifest) -> None:
-    manifest.record([entry("a.py", 1)])
-    assert manifest.unchanged("a.py", 10, 5, "/home/a.py")
-    assert not manifest.unchanged("a.py", 11, 5, "/home/a.py")
-    assert not manifest.unchanged("a.py", 10, 6, "/home/a.py")
-    assert not manifest.unchanged("a.py", 10, 5, "/moved/a.py")
-    assert not manifest.unchanged("b.py", 10, 5, "/home/b.py")
+def test_the_files_are_known_by_size_time_and_place(manifest: Manifest) -> None:
+    manifest.record([entry("a.py", 1), entry("b.py", mtime_ns=7)])
+    assert manifest.known() == {"a.py": (10, 5, b"/home/a.py"), "b.py": (10, 7, b"/home/b.py")}
+
+
+def test_documents_are_found_by_their_smallest_keys(manifest: Manifest) -> None:
+    manifest.record([entry("a.py", 9, 1, 8, 2, 7), entry("b.py", 3), entry("c.py", 9)])
+    assert set(manifest.alike([2, 4])) == {"a.py"}
+    assert set(manifest.alike([9, 3])) == {"b.py", "c.py"}  # 9 is not among the four smallest of a.py
+    manifest.record([entry("a.py", 5)])
+    manifest.forget(["c.py"])
+    assert manifest.alike([1, 2, 7, 8, 9]) == {}
+    assert manifest.alike([]) == {}
+
+
+def test_copies_of_what_is_written_or_forgotten_are_stranded(manifest: Manifest) -> None:
+    copies = [replace(entry(path), original=of) for path, of in (("b.py", "a.py"), ("c.py", "a.py"), ("d.py", "x.py"))]
+    manifest.record([entry("a.py", 1), entry("x.py", 2), *copies])
+    assert manifest.copies() == {"b.py": "a.py", "c.py": "a.py", "d.py": "x.py"}
+    assert manifest.stranded() == set()
+    manifest.record([entry("a.py", 3), copies[1]])
+    assert manifest.stranded() == {"b.py"}
+    manifest.forget(["x.py"])
+    assert manifest.stranded() == {"b.py", "d.py"}
 
 
 def test_a_touched_file_is_unchanged_again(manifest: Manifest) -> None:
@@ -70,7 +88,7 @@ def test_what_is_forgotten_is_gone(manifest: Manifest) -> None:
 
 
 def test_a_source_need_not_be_unicode(manifest: Manifest) -> None:
-    odd = Entry("a.py", "/home/\udcff/a.py", "", 1, 1, "code", "python", ())
+    odd = Entry("a.py", "/home/\udcff/a.py", "", 1, 1, "code", "python", (), ())
     manifest.record([odd])
     assert manifest.entry("a.py") == odd
 
@@ -78,10 +96,11 @@ def test_a_source_need_not_be_unicode(manifest: Manifest) -> None:
 def test_failures_and_skips_are_the_last_runs(manifest: Manifest) -> None:
     manifest.note_failures([Failure("old.py", "syntax", "x")])
     manifest.note_failures([Failure("\udcff.py", "encoding", "not UTF-8: \udcff")])
-    manifest.note_skips({"binary": 1})
-    manifest.note_skips({"too large": 2, "ignored": 3})
+    manifest.note_skips({"binary": 1}, {"binary": ["a.png"]})
+    manifest.note_skips({"too large": 2, "ignored": 3}, {"ignored": ["build/", "\udcff/"]})
     assert manifest.failures() == (Failure("\\udcff.py", "encoding", "not UTF-8: \\udcff"),)
     assert manifest.skips() == {"ignored": 3, "too large": 2}
+    assert manifest.skipped_paths() == {"ignored": ("build/", "\\udcff/"), "too large": ()}
 
 
 def test_the_embedder_is_noted_once(manifest: Manifest) -> None:

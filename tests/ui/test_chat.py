@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.types import Answer, Answered, AnswerToken, Citation, Planned, Searched, Stepped
+from agent.types import Answer, Answered, AnswerToken, Citation, Origin, Planned, Searched, Stepped
 from ingest.types import Document
 from retrieval.types import Passage
 from ui import chat
@@ -45,6 +45,15 @@ def test_a_source_shows_the_files_lines_around_the_cited_ones() -> None:
     assert "line 2<" in shown
     assert "line 1<" not in shown
     assert "Kept &lt;b&gt;45&lt;/b&gt; days." in shown
+
+
+def test_a_source_shows_its_commit_and_that_its_file_changed() -> None:
+    at = Origin("https://h/o/r", "1a2b<b>4d", "2026-01-01T00:00:00+00:00")
+    cited = Citation("1", "a.md", 14, 15, "x", True, stale=True, source=at)
+    shown = chat.sources(Answer("q", "a", False, (cited,), stale=("a.md",)), lambda path: None)
+    assert "a.md&#58;14-15 &#64; 1a2b&lt;b&gt;" in shown
+    assert "changed since it was indexed" in shown
+    assert "Changed since" in chat.answer(Turn("q").after(Answered(Answer("q", "a", True, stale=("a.md",)))), 1.0)
 
 
 def test_lines_are_numbered_as_in_the_file_where_loading_dropped_some() -> None:

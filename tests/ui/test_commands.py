@@ -113,6 +113,50 @@ def test_ask_shows_steps_apart_from_the_answer(hoplite: Hoplite, indexed: Path) 
     assert "✓ verified" in result.stdout
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "ext::sh -c id", "file:///etc", "http://127.0.0.1:9/", "http://[::ffff:169.254.169.254]/x",
+        "https://a:secret@h.example/page", "https://h.example/a/b.git@--upload-pack=x",
+    ],
+)  # fmt: skip
+def test_an_address_that_must_not_be_fetched_is_one_line(
+    hoplite: Hoplite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = hoplite("index", word)
+    assert result.exit_code == 2
+    assert one_line(result.stderr)
+    assert "secret" not in result.stderr
+    assert not (tmp_path / ".hoplite").exists()
+
+
+def test_status_says_where_documents_came_from_and_at_which_commit(hoplite: Hoplite, folder: Path) -> None:
+    author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    for words in (("init", "-q"), ("add", "-A"), (*author, "commit", "-q", "-m", "x")):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    (folder / "guide.md").write_text("# Edited\n")
+    hoplite("index", folder)
+    workspace = ("--workspace", folder / ".hoplite")
+    (source,) = json.loads(hoplite("status", "--json", *workspace).stdout)["sources"]
+    assert (source["prefix"], source["url"], source["dirty"], len(source["commit"])) == (".", str(folder), True, 40)
+    assert f"{folder} at commit {source['commit'][:7]} (with local changes), read 20" in hoplite(
+        "status", *workspace
+    ).stdout.replace("\n", " ")
+
+
+def test_ask_says_that_a_cited_file_changed(hoplite: Hoplite, indexed: Path) -> None:
+    with (indexed / "guide.md").open("a") as file:
+        file.write("\nOne more line.\n")
+    question = ("ask", "Readings older than how many days are deleted every night?", "--model", "none")
+    workspace = ("--workspace", indexed / ".hoplite")
+    given = json.loads(hoplite(*question, "--json", *workspace).stdout)
+    cited = [(c["path"], c["stale"]) for c in given["citations"]]
+    assert ("guide.md", True) in cited
+    assert given["stale"] == sorted({path for path, stale in cited if stale})
+    assert "Changed since it was indexed: guide.md" in hoplite(*question, *workspace).stdout
+
+
 def test_a_trace_can_be_listed_and_shown(hoplite: Hoplite, indexed: Path) -> None:
     workspace = ("--workspace", indexed / ".hoplite")
     hoplite("ask", "How long are readings kept?", "--model", "none", *workspace)

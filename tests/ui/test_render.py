@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.types import Answer, AnswerToken, Citation, Planned, Searched, Stepped, Usage
+from agent.types import Answer, AnswerToken, Citation, Origin, Planned, Searched, Stepped, Usage
 from retrieval.types import Passage
 from ui import render
 
@@ -46,6 +47,20 @@ def test_an_answer_shows_each_citation_and_whether_it_was_verified() -> None:
     assert "[1] a.md:3  ✓ verified\n    “Forty five.”" in shown
     assert "[2] b.md:1-2  ✗ not verified\n    “Fifty.”" in shown
     assert "Stopped early (seconds)" in shown
+
+
+def test_a_citation_shows_its_commit_and_that_its_file_changed() -> None:
+    at = Origin(None, "1a2b3c4d" * 5, "2026-01-01T00:00:00+00:00")
+    clean = Citation("1", "src/app.py", 10, 14, "x", True, source=at)
+    dirty = Citation("1", "src/app.py", 10, 14, "x", True, stale=True, source=replace(at, dirty=True))
+    assert click.unstyle(render.citation(clean)).startswith("[1] src/app.py:10-14 @ 1a2b3c4  ✓ verified\n")
+    changed = "[1] src/app.py:10-14 @ 1a2b3c4*  ✓ verified  changed since it was indexed\n"
+    assert click.unstyle(render.citation(dirty)).startswith(changed)
+
+
+def test_an_answer_names_the_files_that_changed_also_where_it_abstains() -> None:
+    shown = click.unstyle(render.answer(Answer("q", "The sources do not say.", True, stale=tuple("ab\x1bcd"))))
+    assert "Changed since it was indexed: a, b, \\x1b and 2 more. Run `hoplite index`" in shown
 
 
 def test_the_cost_names_the_trace_only_where_there_is_one() -> None:

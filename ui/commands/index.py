@@ -19,6 +19,7 @@ from ui.progress import Meter
 from ui.render import by_reason, counted, failure_line, some, visible
 
 if TYPE_CHECKING:
+    from ingest.fetching.address import Address
     from retrieval.indexing import IndexReport, Part, Progress
     from retrieval.protocols import Embedder
 
@@ -45,14 +46,13 @@ class PartType(click.ParamType["Part"]):
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
+@click.argument("words", nargs=-1, metavar="PATH|URL...")
 @click.option("--rebuild", is_flag=True, help="Index everything again, as after a change of embedder.")
 @click.option(
     "--remove",
-    type=click.Path(path_type=Path),
     multiple=True,
     metavar="PATH",
-    help="Forget a file or folder, which may be gone already; can be repeated.",
+    help="Forget a file, a folder or what was fetched, with its copy; can be repeated.",
 )
 @click.option("--watch", is_flag=True, help="Keep running, and bring in what changes; Ctrl-C ends it.")
 @click.option(
@@ -61,40 +61,64 @@ class PartType(click.ParamType["Part"]):
     metavar="I/N",
     help="Only the I-th of N parts of the files, by their paths; the same part on every machine.",
 )
+@click.option("--max-pages", type=click.IntRange(1), metavar="N", help="Pages of a sitemap at most; 500 by default.")
 @click.option("--embedder", metavar="M", help="Any sentence-transformers model, for full dense indexing.")
 @json_option
 @workspace_option
 @click.pass_context
 def index(
     ctx: click.Context,
-    paths: tuple[Path, ...],
+    words: tuple[str, ...],
     rebuild: bool,
-    remove: tuple[Path, ...],
+    remove: tuple[str, ...],
     watch: bool,
     shard: Part | None,
+    max_pages: int | None,
     embedder: str | None,
     as_json: bool,
     workspace: Path | None,
 ) -> int:
     """Index files and folders. Again, it touches only what changed; interrupted, it goes on where it was.
 
+    https://host/owner/repo@REF on a known forge, any address that ends in .git, and git@host:owner/repo@REF are fetched
+    with git: a branch, a tag or a commit. git+https:// makes any address a repository; every other one is a page, or a
+    sitemap of pages. They are kept in the workspace.
+
     With --watch, files on a network drive, whose changes the system does not tell of, are found with
     WATCHFILES_FORCE_POLLING=1.
     """
+    from ingest.fetching.address import parse
+
     if remove:
-        if paths:
+        if words:
             raise click.UsageError(
-                f"--remove takes one path, and {visible(str(paths[0]))} would be indexed: name several as "
+                f"--remove takes one path, and {visible(words[0])} would be indexed: name several as "
                 "`--remove A --remove B`, and index in a run of its own.",
                 ctx,
             )
         return _remove(remove, workspace, as_json)
-    if not paths:
+    if rebuild and shard:
+        raise click.UsageError("--rebuild starts from nothing, and would lose the other parts of --shard.", ctx)
+    if not words:
         raise click.UsageError("Nothing was named to index, such as `hoplite index .`.", ctx)
+    named = {word: parse(word) for word in words}
+    paths = [Path(word) for word, address in named.items() if address is None]
+    addresses = [address for address in named.values() if address is not None]
+    if watch and not paths:
+        raise click.UsageError("--watch needs a file or folder of this machine to watch.", ctx)
     bursts = _watched(paths, workspace) if watch else None
     begun = time.monotonic()
     try:
-        report = run(paths, chosen=workspace, embedder=embedder, rebuild=rebuild, part=shard, quiet=as_json)
+        report = run(
+            paths,
+            addresses,
+            chosen=workspace,
+            embedder=embedder,
+            rebuild=rebuild,
+            part=shard,
+            max_pages=max_pages,
+            quiet=as_json,
+        )
     except KeyboardInterrupt:
         return _stopped(paths, workspace)
     seconds = time.monotonic() - begun
@@ -111,25 +135,36 @@ def index(
 
 def run(
     paths: Sequence[Path],
+    addresses: Sequence[Address] = (),
     *,
     chosen: Path | None = None,
     embedder: str | Embedder | None = None,
     rebuild: bool = False,
     only: Collection[str] | None = None,
     part: Part | None = None,
+    max_pages: int | None = None,
     quiet: bool = False,
 ) -> IndexReport:
-    """Index the paths, or `only` some below them, with progress on standard error and a trace in the workspace."""
+    """Fetch the addresses, then index them and the paths, or `only` some below them; with progress on standard error
+    and a trace in the workspace."""
     from agent.settings import load_settings
     from agent.tracing import start_tracing
     from retrieval.indexing import index as index_paths
     from retrieval.indexing import workspace_for
+    from retrieval.sources import Means, fetch
 
+    workspace = workspace_for(paths, chosen)
     if embedder is None or isinstance(embedder, str):
-        embedder = load_settings(workspace_for(paths, chosen).folder, {"embedder": embedder}).settings.embedder
+        embedder = load_settings(workspace.folder, {"embedder": embedder}).settings.embedder
+    fetched = None
+    if addresses:
+        with Meter(unit="pages", quiet=quiet) as meter:
+            means = Means(on_page=lambda done, pages: meter.show("fetching", done, pages))
+            fetched = fetch(addresses, workspace, max_pages=max_pages, means=means)
     with ExitStack() as closing, Meter(unit="files", quiet=quiet) as meter:
         return index_paths(
             paths,
+            fetched=fetched,
             chosen=chosen,
             embedder=embedder,
             rebuild=rebuild,
@@ -145,7 +180,7 @@ def _show(meter: Meter, at: Progress) -> None:
     meter.show("indexing", at.done, at.files or None, ", ".join(filter(None, notes)), phase=at.phase)
 
 
-def _remove(paths: tuple[Path, ...], workspace: Path | None, as_json: bool) -> int:
+def _remove(paths: tuple[str, ...], workspace: Path | None, as_json: bool) -> int:
     from retrieval.indexing import remove
 
     removed = remove(paths, chosen=workspace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from ui.render import by_reason, counted, failure_line, megabytes, some, visible
 
 if TYPE_CHECKING:
     from retrieval.library import Status
+    from retrieval.types import Source
 
 SHOWN = 10
 """Failures that are listed; `--json` has them all."""
@@ -23,16 +24,17 @@ SHOWN = 10
 
 @click.command(short_help="Show what is indexed, stale or failed.")
 @click.option("--check", is_flag=True, help="Also look for files that are not indexed yet.")
+@click.option("--skipped", is_flag=True, help="List what was skipped: up to 1,000 paths for each reason.")
 @json_option
 @workspace_option
-def status(check: bool, as_json: bool, workspace: Path | None) -> None:
+def status(check: bool, skipped: bool, as_json: bool, workspace: Path | None) -> None:
     """Show what is indexed, what changed since, what failed or was skipped and why, and how big the index is."""
     with opened(workspace, searches=False) as library:
         now = library.status(check=check)
     if as_json:
         print_json(found(now))
     else:
-        for line in lines(now):
+        for line in lines(now, skipped=skipped):
             click.echo(line)
 
 
@@ -52,11 +54,14 @@ def found(now: Status) -> dict[str, Any]:
         "new": None if now.new is None else list(now.new),
         "failures": [asdict(failure) for failure in now.failures],
         "skipped": dict(now.skips),
+        "skipped_paths": {reason: list(paths) for reason, paths in now.skipped_paths.items()},
+        "copies": dict(now.copies),
+        "sources": [asdict(source) for source in now.sources],
         "bytes": now.size,
     }
 
 
-def lines(now: Status) -> Iterator[str]:
+def lines(now: Status, *, skipped: bool = False) -> Iterator[str]:
     """Yield the status as lines for a terminal."""
     held = f"{counted(now.totals.documents, 'document')}, {counted(now.totals.chunks, 'chunk')}"
     yield _row("workspace", f"{visible(str(now.folder))}, {megabytes(now.size)}")
@@ -64,9 +69,10 @@ def lines(now: Status) -> Iterator[str]:
     yield _row("languages", some([f"{name} {number:,}" for name, number in now.languages.items()], 8))
     if now.settings:
         yield _row("embedder", f"{visible(now.settings.embedder)}, {now.settings.dim} numbers a vector")
+    yield from _sources(now.sources)
     yield from _stale(now)
-    if now.skips:
-        yield _row("skipped", by_reason(now.skips))
+    yield from _copies(now.copies)
+    yield from _skipped(now, skipped)
     yield from _failed(now)
 
 
@@ -100,3 +106,37 @@ def _when(moment: str | None) -> str:
     if moment is None:
         return "never"
     return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _sources(sources: Sequence[Source]) -> Iterator[str]:
+    """A line for each address or folder that was named: a sitemap's pages are one."""
+    shown: dict[str, list[Source]] = {}
+    for source in sources:
+        shown.setdefault(source.asked, []).append(source)
+    for asked, found in shown.items():
+        newest = max(found, key=lambda source: source.fetched_at)
+        at = f" at commit {visible(newest.commit[:7])}" if newest.commit else ""
+        changes = " (with local changes)" if newest.dirty else ""
+        pages = f", {len(found):,} pages" if len(found) > 1 else ""
+        yield _row("source", f"{visible(asked)}{at}{changes}{pages}, read {_when(newest.fetched_at)}")
+
+
+def _copies(copies: Mapping[str, str]) -> Iterator[str]:
+    if not copies:
+        return
+    yield _row("copies", f"{counted(len(copies), 'document')} stored with the one whose text they have")
+    for path, original in list(copies.items())[:SHOWN]:
+        yield _row("", f"{visible(path)} of {visible(original)}")
+    if len(copies) > SHOWN:
+        yield _row("", f"and {len(copies) - SHOWN:,} more; `hoplite status --json` has all")
+
+
+def _skipped(now: Status, listed: bool) -> Iterator[str]:
+    if not now.skips:
+        return
+    yield _row("skipped", by_reason(now.skips) + ("" if listed else "; `--skipped` lists them"))
+    for reason, paths in now.skipped_paths.items() if listed else ():
+        for path in paths:
+            yield _row("", f"{visible(reason)}  {visible(path)}")
+        if (more := now.skips[reason] - len(paths)) > 0:
+            yield _row("", f"{visible(reason)}  and {more:,} more")
