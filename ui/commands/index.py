@@ -89,6 +89,8 @@ def index(
                 ctx,
             )
         return _remove(remove, workspace, as_json)
+    if rebuild and shard:
+        raise click.UsageError("--rebuild starts from nothing, and would lose the other parts of --shard.", ctx)
     if not paths:
         raise click.UsageError("Nothing was named to index, such as `hoplite index .`.", ctx)
     bursts = _watched(paths, workspace) if watch else None
