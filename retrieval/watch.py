@@ -21,7 +21,7 @@ MANY = 5_000
 """Changes above which anything may have changed: the kernel's queue holds 16,384, and drops the others in silence."""
 
 POLL_MS = 2_000
-"""How often files are looked at where the kernel does not tell of changes."""
+"""How often files are looked at where the kernel does not tell of changes; that tells times apart by whole seconds."""
 
 _AT_ONCE_MS = 1
 

@@ -17,7 +17,7 @@ from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore import GitIgnorePatternError
 
 from ingest.errors import UserError
-from ingest.walk import _spec, open_plain, shown, walk
+from ingest.walk import _spec, folders, open_plain, shown, walk
 
 Tree = Callable[[dict[str, str | bytes]], Path]
 
@@ -275,3 +275,29 @@ def test_one_file_may_be_asked_for_and_base_names_it(tree: Tree) -> None:
 def test_a_path_with_nothing_there_is_the_users_to_fix(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no file or folder at .*gone"):
         walk(tmp_path / "gone")
+
+
+def test_only_what_is_named_is_looked_at_by_the_same_rules(tmp_path: Path) -> None:
+    for name in ("a/b/c.md", "a/b/d.md", "a/e.md", "a/skip.md", "f.md", "out/g.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / ".gitignore").write_text("skip.md\nout/\n")
+    real = os.path.realpath(tmp_path)
+
+    def found(*names: str) -> list[str]:
+        return [file.path for file in walk(tmp_path, only={os.path.join(real, name) for name in names}).files]
+
+    assert found("a/b") == ["a/b/c.md", "a/b/d.md"]
+    assert found("a/e.md", "f.md", "gone.md") == ["a/e.md", "f.md"]
+    assert found("a/skip.md", "out/g.md", "out") == []
+    assert walk(tmp_path, only={real}) == walk(tmp_path)
+
+
+def test_the_folders_that_a_walk_looks_into(tmp_path: Path) -> None:
+    for name in ("a/b", "out/c", "node_modules/d", ".git", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / ".gitignore").write_text("out/\n")
+    real = os.path.realpath(tmp_path)
+    assert sorted(os.path.relpath(folder, real) for folder in folders(tmp_path)) == [".", "a", "a/b", "elsewhere"]
+    assert folders(tmp_path / ".gitignore") == [real]

@@ -170,6 +170,15 @@ def test_what_is_no_part_is_one_line(hoplite: Hoplite, many: Path, wrong: str) -
     assert not (many / ".hoplite").exists()
 
 
+def test_starting_over_with_one_part_is_refused(hoplite: Hoplite, many: Path) -> None:
+    hoplite("index", many)
+    before = held(many)
+    result = hoplite("index", many, "--rebuild", "--shard", "1/2")
+    assert result.exit_code == 2
+    assert one_line(result.stderr)
+    assert held(many) == before
+
+
 # Removing -------------------------------------------------------------------------------------------------------------
 
 

@@ -50,3 +50,12 @@ def test_a_terminal_gets_a_bar(unit: str, capfd: pytest.CaptureFixture[str], mon
     shown = capfd.readouterr().err
     assert "indexing" in shown
     assert "7 chunks" in shown
+
+
+def test_a_phase_stands_in_the_place_of_what_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    stream = io.StringIO()
+    with Meter(unit="files", stream=stream) as meter:
+        meter.show("indexing", 1, 2, "7 chunks, 1 failed", phase="sweeping")
+    assert stream.getvalue().startswith("sweeping: 1 of 2 files, ")
+    assert stream.getvalue().endswith(", 7 chunks, 1 failed\n")
