@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from ingest.chunk_prose import plain_pieces
 from ingest.config_tree import Entry, config_tree
@@ -19,6 +20,9 @@ _OWN = 300
 MOST_NAMED = 500
 """Keys of a document that are names, the outer ones first. The most in Django's files and in this repository's is 90;
 above are translations and data."""
+
+_READ = 20_000
+"""Entries of a level that are read for names: there are only more in data."""
 
 _LONGEST_SHOWN = 80
 _NAMEABLE = re.compile(r"[\w@][\w.@/$~-]{1,119}")
@@ -59,23 +63,32 @@ class _Cutter:
 
     def runs(self, entries: Sequence[Entry], start: int, end: int, trail: tuple[str, ...]) -> Iterator[_Run]:
         """Yield the runs of lines `start` to `end`, which hold `entries`. What stands above an entry belongs to it."""
-        waiting: _Run | None = None
-        alone = False  # whether `waiting` is one entry, under its own name
+        waiting: tuple[int, int, Entry | None] | None = None  # the lines, and whose they are where they are one entry's
         for first, last, own in _regions(entries, start, end):
             size = self.lengths[last] - self.lengths[first]
-            if waiting and (alone or size > _OWN or self.lengths[last] - self.lengths[waiting.start] > SOFT):
-                yield waiting
+            if waiting and (
+                size > _OWN
+                or self.lengths[waiting[1]] - self.lengths[waiting[0]] > _OWN and waiting[2]
+                or self.lengths[last] - self.lengths[waiting[0]] > SOFT
+            ):
+                yield _run(*waiting, trail)
                 waiting = None
-            below = (*trail, shown) if len(own) == 1 and (shown := _shown(own[0])) else trail
-            if size > SOFT and len(own) == 1 and own[0].children:
-                yield from self.runs(own[0].children, first, last, below)
-            elif waiting:
-                waiting = replace(waiting, end=last, trail=trail)
+            only = own[0] if len(own) == 1 else None
+            if size > SOFT and only and only.children:
+                yield from self.runs(only.children, first, last, _below(trail, only))
             else:
-                alone = size > _OWN
-                waiting = _Run(first, last, below)
+                waiting = (waiting[0], last, None) if waiting else (first, last, only)
         if waiting:
-            yield waiting
+            yield _run(*waiting, trail)
+
+
+def _run(start: int, end: int, only: Entry | None, trail: tuple[str, ...]) -> _Run:
+    return _Run(start, end, _below(trail, only) if only else trail)
+
+
+def _below(trail: tuple[str, ...], entry: Entry) -> tuple[str, ...]:
+    shown = _shown(entry)
+    return (*trail, shown) if shown else trail
 
 
 def _regions(entries: Sequence[Entry], start: int, end: int) -> list[tuple[int, int, list[Entry]]]:
@@ -126,16 +139,17 @@ def _named(pieces: Sequence[Piece], entries: Sequence[Entry], lines: Sequence[st
     level = [(entry, "", False) for entry in entries]
     while level:
         deeper = []
-        for entry, above, is_environment in level:
+        for entry, above, is_environment in islice(level, _READ):
             piece = max(0, bisect_right(starts, entry.start) - 1)
             dotted = f"{above}.{entry.key}" if above and entry.key else above or entry.key
             if entry.key and dotted not in known and len(known) < MOST_NAMED:
                 known.add(dotted)
                 defined[piece] += _key_names(entry.key, dotted)
             defined[piece] += _values_defined(entry, is_environment)
-            if (is_file(entry.value) and "*" not in entry.value) or _PATH.fullmatch(entry.value):
+            if entry.value and "*" not in entry.value and (is_file(entry.value) or _PATH.fullmatch(entry.value)):
                 mentioned[piece] += file_names(resolved(entry.value, path))
-            deeper += [(child, dotted, entry.key in _ENVIRONMENTS) for child in entry.children]
+            if entry.children:
+                deeper += [(child, dotted, entry.key in _ENVIRONMENTS) for child in entry.children]
         level = deeper
     out = []
     for piece, own, files in zip(pieces, defined, mentioned, strict=True):

@@ -31,6 +31,9 @@ _NESTED = 200
 _LOOKED_INTO = 10_000
 """Entries after which only values too long for a chunk are looked into: data, whose keys repeat."""
 
+_DATA = 3
+"""Levels of YAML that are entries after that: whether a value is long is only known at its end."""
+
 _LONGEST_VALUE = 200
 _BREAKS = {0x0D: " ", 0x85: " ", 0x2028: " ", 0x2029: " "}  # line ends to YAML, but not to the rest of ingest
 _INI_SECTION = re.compile(r"[ \t]{0,8}\[([^\]\n]{1,120})\][ \t]{0,8}(?:[#;].*)?$")
@@ -162,6 +165,7 @@ class _Events:
     def __init__(self) -> None:
         self.documents: list[Entry] = []
         self.open: list[_Open] = []
+        self.seen = 0
         self.last = 0  # the row after the last one with content
 
     def take(self, event: object) -> bool:
@@ -217,7 +221,8 @@ class _Events:
         self.open.append(_Open(entry, is_mapping))
 
     def _add(self, parent: Entry, entry: Entry) -> Entry:
-        if len(self.open) <= _DEEPEST:
+        self.seen += 1
+        if len(self.open) <= (_DEEPEST if self.seen < _LOOKED_INTO else _DATA):
             parent.children.append(entry)
         return entry
 
