@@ -31,14 +31,17 @@ _VARIABLE = re.compile(r"\$\{?([A-Z][A-Z0-9_]{2,80})\b|\b(?:env|secrets|vars)\.(
 _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,80}")
 _PATH = re.compile(r"[\w.@-]{0,80}(?:/[\w.@-]{1,80}){1,20}")
 # What a line defines: a table's head, or a key before its value.
-_KEY = re.compile(r"^[ \t]*(?:- )?(?:\[+[^\[\]\n,\"]*\]+[ \t]*$|[\"']?[\w.@/$~-]{1,120}[\"']?[ \t]*[:=](?!//))", re.MULTILINE)
+_KEY = re.compile(
+    r"^[ \t]*(?:- )?(?:\[{1,2}[^\[\]\n,\"]{1,200}\]{1,2}[ \t]*$|[\"']?[\w.@/$~-]{1,120}[\"']?[ \t]{0,40}[:=](?!//))",
+    re.MULTILINE,
+)
 _ENVIRONMENTS = frozenset({"env", "environment"})
 _LABELS = ("name", "id", "title", "key")
 
 
 def config_pieces(text: str, lines: Sequence[str], language: str, path: str) -> list[Piece]:
-    """Return the pieces of a file in one of `config_tree.CONFIGURATION`. Each non-blank line is in exactly one. What cannot
-    be read as a tree is cut by its blank lines."""
+    """Return the pieces of a file in one of `config_tree.CONFIGURATION`. Each non-blank line is in exactly one. What
+    cannot be read as a tree is cut by its blank lines."""
     entries = config_tree(text, language)
     if not entries:
         return plain_pieces(lines, language, path)
@@ -66,13 +69,11 @@ class _Cutter:
         waiting: tuple[int, int, Entry | None] | None = None  # the lines, and whose they are where they are one entry's
         for first, last, own in _regions(entries, start, end):
             size = self.lengths[last] - self.lengths[first]
-            if waiting and (
-                size > _OWN
-                or self.lengths[waiting[1]] - self.lengths[waiting[0]] > _OWN and waiting[2]
-                or self.lengths[last] - self.lengths[waiting[0]] > SOFT
-            ):
-                yield _run(*waiting, trail)
-                waiting = None
+            if waiting:
+                above = self.lengths[waiting[1]] - self.lengths[waiting[0]]
+                if size > _OWN or above + size > SOFT or (above > _OWN and waiting[2]):
+                    yield _run(*waiting, trail)
+                    waiting = None
             only = own[0] if len(own) == 1 else None
             if size > SOFT and only and only.children:
                 yield from self.runs(only.children, first, last, _below(trail, only))
@@ -140,14 +141,14 @@ def _named(pieces: Sequence[Piece], entries: Sequence[Entry], lines: Sequence[st
     while level:
         deeper = []
         for entry, above, is_environment in islice(level, _READ):
-            piece = max(0, bisect_right(starts, entry.start) - 1)
+            at = max(0, bisect_right(starts, entry.start) - 1)
             dotted = f"{above}.{entry.key}" if above and entry.key else above or entry.key
             if entry.key and dotted not in known and len(known) < MOST_NAMED:
                 known.add(dotted)
-                defined[piece] += _key_names(entry.key, dotted)
-            defined[piece] += _values_defined(entry, is_environment)
+                defined[at] += _key_names(entry.key, dotted)
+            defined[at] += _values_defined(entry, is_environment)
             if entry.value and "*" not in entry.value and (is_file(entry.value) or _PATH.fullmatch(entry.value)):
-                mentioned[piece] += file_names(resolved(entry.value, path))
+                mentioned[at] += file_names(resolved(entry.value, path))
             if entry.children:
                 deeper += [(child, dotted, entry.key in _ENVIRONMENTS) for child in entry.children]
         level = deeper
