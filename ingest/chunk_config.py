@@ -18,7 +18,7 @@ _OWN = 300
 """Characters from which a key is a piece of its own: a table of settings, a service, a job."""
 
 MOST_NAMED = 500
-"""Keys of a document that are names, the outer ones first. The most in Django's files and in this repository's is 90;
+"""Keys of a document that are names, the outer ones first. The most in Django's files and in this repository's is 79;
 above are translations and data."""
 
 _READ = 20_000

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tree_sitter import Language, Node
 
 LARGEST = 4_000_000
-"""Characters up to which a file is read as a tree. A tree takes about 70 bytes a character, a walk skips files this
-large anyway."""
+"""Characters up to which a file is read as a tree. A tree takes about 70 bytes a character, and a walk skips files
+this large anyway."""
 
 _DEEPEST = 12
 """Levels of entries. What is deeper belongs to the entry that contains it."""
