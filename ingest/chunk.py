@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ingest.chunk_prose import plain_pieces, prose_pieces
+from ingest.config_tree import CONFIGURATION
 from ingest.ids import chunk_id
 from ingest.languages.grammar import LANGUAGES
 from ingest.languages.recognise import stem_of
@@ -50,12 +51,20 @@ def chunk(document: Document) -> list[Chunk]:
 
 
 def _pieces(document: Document, lines: Sequence[str]) -> list[Piece]:
+    if document.language == "csv":
+        from ingest.chunk_table import table_pieces
+
+        return table_pieces(lines, document.path)
     if document.kind == "prose":
         return prose_pieces(lines, document.language, document.path)
     if document.language in LANGUAGES:
         from ingest.chunk_code import code_pieces
 
         return code_pieces(document.text, lines, document.language, document.path)
+    if document.language in CONFIGURATION:
+        from ingest.chunk_config import config_pieces
+
+        return config_pieces(document.text, lines, document.language, document.path)
     return plain_pieces(lines, document.language, document.path)
 
 

@@ -41,6 +41,8 @@ _POSSESSIVE = re.compile(r"['’]s?$")
 _ROLE = re.compile(r":([a-z:+\-]{1,40}):`(?:[^`<]*<)?[~!]?([^`<>\n]{1,200})>?`")
 # The target of these roles is a label, a page or a word, no dotted name.
 _LABEL_ROLES = frozenset({"ref", "numref", "term", "any", "std:ref", "std:label"})
+# The target of these is written as it is defined, hyphens and all.
+_WORD_ROLES = frozenset({"confval", "setting", "djadmin", "envvar"})
 _TEXT_ROLES = frozenset(
     {"doc", "rfc", "pep", "ticket", "kbd", "guilabel", "menuselection", "abbr", "sub", "sup", "math"}
 )
@@ -59,7 +61,7 @@ _EVIDENT = re.compile(
     r")"
 )
 _FILE_LIKE = re.compile(
-    r"\.(?:py|js|ts|tsx|jsx|go|rs|java|c|h|cc|cpp|hpp|md|rst|txt|html|ipynb|toml|yaml|yml|json|cfg|ini|xml|css|sql|sh|log)$"
+    r"\.(?:py|js|ts|tsx|jsx|go|rs|java|c|h|cc|cpp|hpp|md|mdx|rst|adoc|txt|html|csv|ipynb|toml|yaml|yml|json|cfg|ini|xml|css|sql|sh|log)$"
 )
 
 
@@ -112,6 +114,9 @@ def identifiers(text: str) -> list[str]:
         if role in _LABEL_ROLES:
             found[label_name(target)] = None
         elif role not in _TEXT_ROLES:
+            found.update(dict.fromkeys(_OPTION.findall(target)))
+            if role in _WORD_ROLES:
+                found[target.strip()] = None
             for name in _DOTTED.findall(target):
                 found.update(dict.fromkeys(with_tails(name)))
     text = _URL.sub(" ", _ROLE.sub(" ", text))

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ingest.front_matter import front_matter
+from ingest.names import label_name, prose_name, unique
+
+LONGEST_TITLE = 1_000
+"""Characters of a heading that are read: longer ones are no headings, and patterns take the square of their length."""
 
 _FENCE = re.compile(r"\s{0,12}(`{3,}|~{3,})")
-_ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
+_ANCHOR = re.compile(r"\{#([\w:.-]{1,120})[^{}\n]{0,80}\}|<a\s[^<>\n]{0,200}?\b(?:id|name)=[\"']?([\w:.-]{1,120})")
+_LONE_ANCHOR = re.compile(r"(?:<a\s[^<>\n]{0,300}(?:/>|>\s*</a>)\s*)+$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _LINK = re.compile(r"!?\[([^\[\]\n]*)\](?:\([^()\n]*\)|\[[^\[\]\n]*\])|\s*\{#[^}\n]*\}|</?\w+[^<>\n]*>")
 _EMPHASIS = re.compile(r"\*\*|__(?=\S)|(?<=\S)__")
@@ -19,7 +27,8 @@ class Block:
 
     `level` is 0, or a heading's depth from 1, and `title` what the heading says, its code spans kept. `code` blocks
     stay whole where they can; a `glued` one belongs to the block above it; one that `opens` describes a new thing; a
-    `leader` belongs to what is below it. `scope` names the things that the block describes, outermost first.
+    `leader` belongs to what is below it. `scope` names the things that the block describes, outermost first. `mentions`
+    are those that its text alone does not tell.
     """
 
     start: int
@@ -32,6 +41,7 @@ class Block:
     leader: bool = False
     scope: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
 
 
 def plain_blocks(lines: Sequence[str]) -> list[Block]:
@@ -48,13 +58,16 @@ def plain_blocks(lines: Sequence[str]) -> list[Block]:
 
 
 def markdown_blocks(lines: Sequence[str]) -> list[Block]:
-    """Return headings (`#` and underlined), fenced code, and the paragraphs between."""
+    """Return headings (`#` and underlined), fenced code, and the paragraphs between. Anchors are names."""
     blocks: list[Block] = []
-    start = 0
-    i = _front_matter(lines)
+    start = i = 0
+    if head := front_matter(lines):
+        blocks.append(Block(0, head.end, defines=head.defines, mentions=head.mentions))
+        start = i = head.end
 
     def close(end: int) -> None:
-        blocks.extend(Block(b.start + start, b.end + start) for b in plain_blocks(lines[start:end]))
+        for b in plain_blocks(lines[start:end]):
+            blocks.append(_anchored(Block(b.start + start, b.end + start), lines))
 
     while i < len(lines):
         line = lines[i]
@@ -65,12 +78,14 @@ def markdown_blocks(lines: Sequence[str]) -> list[Block]:
             i = start = end
         elif heading := _ATX.match(line):
             close(i)
-            blocks.append(Block(i, i + 1, level=len(heading.group(1)), title=_plain(heading.group(2))))
+            title = line[heading.end() : heading.end() + LONGEST_TITLE].rstrip(" \t").rstrip("#")
+            blocks.append(_anchored(Block(i, i + 1, level=len(heading.group(1)), title=_plain(title)), lines))
             i = start = i + 1
         elif i > start and (under := _SETEXT.match(line)) and _can_be_title(lines, start, i - 1):
             close(i - 1)
             level = 1 if under.group(1)[0] == "=" else 2
-            blocks.append(Block(i - 1, i + 1, level=level, title=_plain(lines[i - 1])))
+            title = lines[i - 1][:LONGEST_TITLE]
+            blocks.append(_anchored(Block(i - 1, i + 1, level=level, title=_plain(title)), lines))
             i = start = i + 1
         else:
             i += 1
@@ -78,13 +93,22 @@ def markdown_blocks(lines: Sequence[str]) -> list[Block]:
     return blocks
 
 
-def _front_matter(lines: Sequence[str]) -> int:
-    """The line after a YAML head, whose closing `---` would otherwise underline its last key."""
-    if lines and lines[0].strip() == "---":
-        for i in range(1, min(len(lines), 200)):
-            if lines[i].strip() in ("---", "..."):
-                return i + 1
-    return 0
+def anchor_names(anchor: str) -> tuple[str, ...]:
+    """Return what links to an anchor name it: itself as a label, and its words."""
+    return unique((label_name(anchor), prose_name(anchor.replace("-", " "))))
+
+
+def _anchored(block: Block, lines: Sequence[str]) -> Block:
+    """Return the block with the anchors in it as names. A line of nothing else belongs to what is below it."""
+    anchors: list[str] = []
+    bare = not block.level
+    for line in lines[block.start : block.end]:
+        if "{#" in line or "<a" in line:
+            anchors += ["".join(groups) for groups in _ANCHOR.findall(line)]
+        bare = bare and line.startswith("<a") and bool(_LONE_ANCHOR.match(line[:LONGEST_TITLE]))
+    if not anchors:
+        return block
+    return replace(block, leader=bare, defines=unique(name for anchor in anchors for name in anchor_names(anchor)))
 
 
 def _fence_end(lines: Sequence[str], start: int, fence: str) -> int:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ingest.names import label_name, unique, with_tails
-from ingest.outline import Block, plain_blocks
+from ingest.names import label_name, prose_name, unique, with_tails
+from ingest.outline import LONGEST_TITLE, Block, plain_blocks
 
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}[ \t]*$")
 _DIRECTIVE = re.compile(r"(\s*)\.\. (?:[a-z]+:)?([A-Za-z][\w-]*)::[ \t]*(.*)$")
 _LABEL = re.compile(r"\s*\.\. _`?([^`:\n]+)`?:\s*$")
 _ROLE_TITLE = re.compile(r":[a-z:+\-]+:`(?:([^`<]*?)\s*<[^`>]*>|[~!]?([^`]*))`")
+_GLOSSARY = re.compile(r"\s*\.\. glossary::")
 _SIGNATURE = re.compile(r"[\w.:$*-]*[\w$]")
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 
@@ -77,7 +78,7 @@ def _underlines(rule: str, title: str) -> bool:
 
 def _plain(title: str) -> str:
     """A title with its roles turned into code spans: ":class:`~a.B` objects" into "`a.B` objects"."""
-    return _ROLE_TITLE.sub(lambda m: m.group(1) or f"`{m.group(2)}`", title).replace("\\", "").strip()
+    return _ROLE_TITLE.sub(lambda m: m.group(1) or f"`{m.group(2)}`", title[:LONGEST_TITLE]).replace("\\", "").strip()
 
 
 class _Outline:
@@ -99,8 +100,16 @@ class _Outline:
         ]
         blocks: list[Block] = []
         literal: int | None = None  # the indent above which everything is literal text
+        glossary: int | None = None  # the indent above which paragraphs are terms with their definitions
+        term = 0
         for paragraph in paragraphs:
             indent = _indent(self.lines[paragraph.start])
+            if glossary is not None and indent > glossary:
+                term = term or indent
+                blocks.append(self._glossary(paragraph, term))
+                continue
+            glossary = indent if _GLOSSARY.match(self.lines[paragraph.start]) else None
+            term = 0
             if literal is not None and indent > literal:
                 blocks[-1] = replace(blocks[-1], end=paragraph.end, code=True)
                 continue
@@ -137,6 +146,13 @@ class _Outline:
             ),
             is_code or (not directive and last.rstrip().endswith("::")),
         )
+
+    def _glossary(self, block: Block, indent: int) -> Block:
+        """Return a paragraph of a glossary; its lines at the indent of the terms are terms, as `:term:` names them."""
+        rows = self.lines[block.start : block.end]
+        terms = [row.strip().partition(" : ")[0] for row in rows if _indent(row) == indent]
+        names = [name for term in terms if len(term) < 120 for name in (label_name(term), prose_name(term))]
+        return replace(block, defines=unique(names))
 
     def _defined(self, indent: int, kind: str, argument: str) -> list[str]:
         if kind in _OPTIONS:

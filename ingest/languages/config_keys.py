@@ -9,7 +9,7 @@ _KEYS = {
     "json": re.compile(r'^[ \t]{0,4}"([\w.@/$-]{2,80})"\s*:', re.MULTILINE),
     "yaml": re.compile(r"^ {0,2}(?:- )?[\"']?([\w.@/$-]{2,80})[\"']?\s*:(?:\s|$)", re.MULTILINE),
     "toml": re.compile(r"^\s{0,2}(?:\[+\s*([\w.\"-]{2,80})\s*\]+|[\"']?([\w.-]{2,80})[\"']?\s*=)", re.MULTILINE),
-    "ini": re.compile(r"^(?:\[\s*([^\]\n]{2,80}?)\s*\]|([\w.-]{2,80})\s*[=:])", re.MULTILINE),
+    "ini": re.compile(r"^(?:\[([^\]\n]{2,80})\]|([\w.-]{2,80})\s*[=:])", re.MULTILINE),
 }
 _DEFINITION = re.compile(
     r"^\s*(?:(?:export|public|private|protected|internal|static|final|abstract|open|data|sealed|local)\s+)*"
@@ -26,4 +26,4 @@ def config_keys(text: str, language: str) -> list[str]:
     """Return the keys of the two top levels, or the definitions, that a text in this language makes."""
     pattern = {"shell": _SHELL, "make": _TARGET}.get(language) or _KEYS.get(language, _DEFINITION)
     found = [next(group for group in match.groups() if group) for match in pattern.finditer(text)]
-    return [name.strip("\"'") for name in found]
+    return [name.strip("\"' ") for name in found]

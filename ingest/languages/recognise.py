@@ -8,9 +8,11 @@ import re
 from ingest.types import Kind
 
 _PROSE = {
-    ".md": "markdown", ".markdown": "markdown", ".mdx": "markdown",
+    ".md": "markdown", ".markdown": "markdown", ".mdx": "mdx",
     ".rst": "rst", ".rest": "rst",
-    ".txt": "text", ".text": "text", ".adoc": "text", ".org": "text", ".tex": "text",
+    ".txt": "text", ".text": "text", ".org": "text", ".tex": "text",
+    ".adoc": "asciidoc", ".asciidoc": "asciidoc", ".asc": "asciidoc",
+    ".csv": "csv", ".tsv": "csv",
     ".html": "html", ".htm": "html", ".xhtml": "html",
     ".ipynb": "notebook",
 }  # fmt: skip
@@ -21,7 +23,8 @@ _CODE = {
     ".go": "go", ".rs": "rust", ".java": "java",
     ".c": "c", ".h": "c",
     ".cc": "cpp", ".cpp": "cpp", ".cxx": "cpp", ".hh": "cpp", ".hpp": "cpp", ".hxx": "cpp",
-    ".json": "json", ".jsonc": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml",
+    ".json": "json", ".jsonc": "json", ".json5": "json", ".jsonl": "json", ".ndjson": "json", ".geojson": "json",
+    ".yaml": "yaml", ".yml": "yaml", ".toml": "toml",
     ".ini": "ini", ".cfg": "ini", ".conf": "ini", ".properties": "ini",
     ".sh": "shell", ".bash": "shell", ".zsh": "shell", ".bat": "batch", ".ps1": "powershell",
     ".rb": "ruby", ".php": "php", ".pl": "perl", ".lua": "lua", ".r": "r", ".jl": "julia",
@@ -64,6 +67,8 @@ def language_of(name: str, text: str) -> tuple[Kind, str]:
     """
     base = posixpath.basename(name).lower()
     suffix = posixpath.splitext(base)[1]
+    if base.startswith(".env"):
+        return "code", "ini"
     if base in _BY_NAME:
         return "code", _BY_NAME[base]
     if suffix in _PROSE:

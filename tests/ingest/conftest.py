@@ -17,11 +17,13 @@ Make = Callable[[str, str], Document]
 def document() -> Make:
     """Make a document from a path and a text, its language recognised as loading does."""
 
-    def make(path: str, text: str) -> Document:
-        kind, language = language_of(path, text)
-        return Document(path, text, kind, language, "")
+    return made
 
-    return make
+
+def made(path: str, text: str) -> Document:
+    """Return the document that loading a file with this name and text would."""
+    kind, language = language_of(path, text)
+    return Document(path, text, kind, language, "")
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from ingest.chunk import chunk
 from ingest.languages.grammar import LANGUAGES
-from ingest.languages.recognise import language_of
 from ingest.types import Chunk, Document
-from tests.ingest.conftest import Make
+from tests.ingest.conftest import Make, made
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.txt"))
 
@@ -24,12 +23,7 @@ LINES = st.sampled_from([
     "x" * 700, "word " * 150, "é" * 300, "struct S { int a; };", "impl S { fn f() {} }", "\x0c", "\u2028",
 ])  # fmt: skip
 NAMES = st.sampled_from(["a.md", "a.rst", "a.txt", "a.py", "a.js", "a.tsx", "a.go", "a.rs", "a.java", "a.c", "a.cpp",
-                         "a.json", "a.sh"])  # fmt: skip
-
-
-def made(path: str, text: str) -> Document:
-    kind, language = language_of(path, text)
-    return Document(path, text, kind, language, "")
+                         "a.json", "a.sh", "a.adoc", "a.mdx", "a.csv"])  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
