@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ingest.chunk_prose import plain_pieces, prose_pieces
 from ingest.ids import chunk_id
-from ingest.languages.grammar import LANGUAGES
+from ingest.languages.grammar import has_grammar
 from ingest.languages.recognise import stem_of
 from ingest.names import file_names, prose_name, unique
 from ingest.pieces import Piece
@@ -52,7 +52,7 @@ def chunk(document: Document) -> list[Chunk]:
 def _pieces(document: Document, lines: Sequence[str]) -> list[Piece]:
     if document.kind == "prose":
         return prose_pieces(lines, document.language, document.path)
-    if document.language in LANGUAGES:
+    if has_grammar(document.language):
         from ingest.chunk_code import code_pieces
 
         return code_pieces(document.text, lines, document.language, document.path)

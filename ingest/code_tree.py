@@ -30,7 +30,7 @@ variable_declaration variable_declarator assignment_expression ambient_declarati
 """
 _WRAPPERS = frozenset(_WRAPPED.split())
 _TEMPLATE = re.compile(r"<[^<>]*>")  # of `Pond<T>::Count`
-_NAME = re.compile(r"[^\W\d][\w$]*")
+_NAME = re.compile(r"[^\W\d][\w$]*(?:-\w+)*")  # shell functions may have hyphens
 
 
 @dataclass(slots=True)
@@ -103,7 +103,9 @@ def parse(data: bytes, language: str) -> CodeTree:
         for kind in _MARKS:
             for node in captures.get(kind, ()):
                 first, last = node.start_byte, node.end_byte
-                marks.append(Mark(kind, first, last, data[first:last].decode("utf-8", "replace")))
+                text = data[first:last].decode("utf-8", "replace")
+                # Ruby names an attribute by a symbol.
+                marks.append(Mark(kind, first, last, text.lstrip(":") if kind == "attribute" else text))
         for node in captures.get("leading", ()):
             if not data[data.rfind(b"\n", 0, node.start_byte) + 1 : node.start_byte].strip():
                 end = node.end_point

@@ -59,7 +59,7 @@ _EVIDENT = re.compile(
     r")"
 )
 _FILE_LIKE = re.compile(
-    r"\.(?:py|js|ts|tsx|jsx|go|rs|java|c|h|cc|cpp|hpp|md|rst|txt|html|ipynb|toml|yaml|yml|json|cfg|ini|xml|css|sql|sh|log)$"
+    r"\.(?:py|js|ts|tsx|jsx|go|rs|java|kt|scala|swift|c|h|cc|cpp|hpp|cs|rb|php|md|rst|txt|html|ipynb|toml|yaml|yml|json|cfg|ini|xml|css|sql|sh|log)$"
 )
 
 
