@@ -79,6 +79,9 @@ class CodeTree:
     leading: frozenset[int]
 
 
+_DEEPEST = 1_000
+"""Levels of a syntax tree that are read: a million words that nest one in the next would take minutes."""
+
 _MARKS = ("constant", "field", "attribute", "local", "option", "text")
 
 
@@ -92,7 +95,9 @@ def parse(data: bytes, language: str) -> CodeTree:
     marks: list[Mark] = []
     imports: list[Import] = []
     leading: set[int] = set()
-    for _, captures in QueryCursor(query).matches(root):
+    cursor = QueryCursor(query)
+    cursor.set_max_start_depth(_DEEPEST)
+    for _, captures in cursor.matches(root):
         if "name" in captures:
             definition = _definition(captures, data)
             if definition:

@@ -42,6 +42,8 @@ _BY_NAME = {
 }
 _SHEBANG = re.compile(r"#!.*?\b(python|node|deno|bash|zsh|sh|ruby|perl|php|lua)\d*(?:[.\d]*)\b")
 _BY_INTERPRETER = {"node": "javascript", "deno": "typescript", "bash": "shell", "zsh": "shell", "sh": "shell"}
+CODE = frozenset({*_CODE.values(), *_BY_NAME.values()})
+"""The languages of code and configuration that are recognised."""
 _CPP = re.compile(r"^\s*(?:class\s+\w+|namespace\b|template\s*<|using\s+\w+|public:|private:)", re.MULTILINE)
 
 _RST_UNDERLINE = re.compile(r"^[^\s].*\n(={3,}|-{3,}|~{3,}|\^{3,}|\*{3,}|\+{3,}|\"{3,}|`{3,})[ \t]*$", re.MULTILINE)
