@@ -7,7 +7,7 @@
 (declaration (property_name) @constant (#match? @constant "^--"))
 
 (comment) @text @leading
-(selectors) @text
+[(class_name) (id_name) (tag_name) (attribute_name)] @text
 (declaration) @text
 (feature_query) @text
 (string_content) @text

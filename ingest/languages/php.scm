@@ -31,7 +31,8 @@
 (heredoc_start) @local
 (heredoc_end) @local
 
-(namespace_use_clause (qualified_name prefix: (namespace_name) @text))
+(qualified_name prefix: (namespace_name) @text)
+(namespace_definition name: (namespace_name) @text !body)
 (namespace_use_clause (qualified_name (name) @imported) alias: (name) @alias)
 
 (comment) @text @leading

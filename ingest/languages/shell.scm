@@ -13,7 +13,7 @@
 (heredoc_end) @local
 
 ; A script reads its options where it tells cases apart.
-(case_item value: [(word) (extglob_pattern)] @option)
+(case_item value: [(word) (extglob_pattern)] @option (#match? @option "^--[a-z]"))
 
 (comment) @text @leading
 (string_content) @text

@@ -41,7 +41,8 @@ revoke right role rollback row rows schema second security select sequence seria
 some sql stable start statement storage strict substring sum table tablespace temp temporary text then time timestamp
 timestamptz tinyint to trailing transaction trigger trim true truncate type unbounded union unique unsigned update upper
 user using uuid vacuum values varchar varchar2 varying view volatile when where while window with without work write
-year zone
+year zone operator class family parallel safe unsafe use usage template dictionary configuration parser internal int2
+int4 int8 float4 float8 oid regclass echo quit load
 """
 _BY_LANGUAGE = {
     "javascript": _SCRIPT,
@@ -145,7 +146,7 @@ echo elif else enable esac eval exec exit export false fc fg fi for function get
 let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source suspend
 test then time times trap true type typeset ulimit umask unalias unset until wait while
 awk basename cat chmod chown cp curl cut date dirname du env find grep head id install ln ls mkdir mktemp mv ps rm rmdir
-sed sleep sort stat sudo tail tar tee touch tr uname uniq wc which xargs
+sed sleep sort stat sudo tail tar tee touch tr uname uniq wc which xargs dev/null
 HOME IFS OPTARG OPTIND PATH PWD RANDOM SHELL TERM TMPDIR UID USER BASH_SOURCE BASH_VERSION LC_ALL LANG
 """,
     "sql": _SQL + _SQL.upper(),
