@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 # Language: the wheel that has its grammar, the function in it, and the query files, which are read as one.
 _WHEELS = {
     "python": ("tree_sitter_python", "language", ("python",)),
-    "javascript": ("tree_sitter_javascript", "language", ("javascript",)),
-    "typescript": ("tree_sitter_typescript", "language_typescript", ("typescript",)),
-    "tsx": ("tree_sitter_typescript", "language_tsx", ("typescript",)),
+    "javascript": ("tree_sitter_javascript", "language", ("script", "javascript")),
+    "typescript": ("tree_sitter_typescript", "language_typescript", ("script", "typescript")),
+    "tsx": ("tree_sitter_typescript", "language_tsx", ("script", "typescript")),
     "go": ("tree_sitter_go", "language", ("go",)),
     "rust": ("tree_sitter_rust", "language", ("rust",)),
     "java": ("tree_sitter_java", "language", ("java",)),
