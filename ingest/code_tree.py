@@ -109,8 +109,8 @@ def parse(data: bytes, language: str) -> CodeTree:
             for node in captures.get(kind, ()):
                 first, last = node.start_byte, node.end_byte
                 text = data[first:last].decode("utf-8", "replace")
-                # Ruby names an attribute by a symbol.
-                marks.append(Mark(kind, first, last, text.lstrip(":") if kind == "attribute" else text))
+                # Ruby and Elixir name an attribute by a symbol: `:depth`, `depth: `.
+                marks.append(Mark(kind, first, last, text.strip(": ") if kind == "attribute" else text))
         for node in captures.get("leading", ()):
             if not data[data.rfind(b"\n", 0, node.start_byte) + 1 : node.start_byte].strip():
                 end = node.end_point

@@ -27,6 +27,8 @@ _WHEELS = {
     "ruby": ("tree_sitter_ruby", "language", ("ruby",)),
     "php": ("tree_sitter_php", "language_php", ("php",)),
     "shell": ("tree_sitter_bash", "language", ("shell",)),
+    "elixir": ("tree_sitter_elixir", "language", ("elixir",)),
+    "terraform": ("tree_sitter_hcl", "language", ("terraform",)),
     "sql": ("tree_sitter_sql", "language", ("sql",)),
     "css": ("tree_sitter_css", "language", ("css",)),
 }

@@ -29,7 +29,8 @@ _CODE = {
     ".cs": "csharp", ".kt": "kotlin", ".kts": "kotlin", ".scala": "scala", ".swift": "swift", ".dart": "dart",
     ".hs": "haskell", ".ml": "ocaml", ".ex": "elixir", ".exs": "elixir", ".erl": "erlang", ".clj": "clojure",
     ".sql": "sql", ".css": "css", ".scss": "scss", ".less": "less", ".xml": "xml",
-    ".vue": "vue", ".svelte": "svelte", ".proto": "protobuf", ".graphql": "graphql", ".tf": "terraform",
+    ".vue": "vue", ".svelte": "svelte", ".proto": "protobuf", ".graphql": "graphql",
+    ".tf": "terraform", ".tfvars": "terraform",
     ".cmake": "cmake", ".mk": "make", ".scm": "scheme", ".nix": "nix", ".zig": "zig",
 }  # fmt: skip
 _BY_NAME = {

@@ -150,6 +150,22 @@ sed sleep sort stat sudo tail tar tee touch tr uname uniq wc which xargs dev/nul
 HOME IFS OPTARG OPTIND PATH PWD RANDOM SHELL TERM TMPDIR UID USER BASH_SOURCE BASH_VERSION LC_ALL LANG
 """,
     "sql": _SQL + _SQL.upper(),
+    "elixir": """
+after alias and case catch cond def defdelegate defexception defguard defguardp defimpl defmacro defmacrop defmodule
+defoverridable defp defprotocol defstruct do else end false fn for if import in nil not or quote raise receive require
+rescue super true try unless unquote use when with moduledoc doc spec type typep opaque impl behaviour callback
+Enum Map List String Integer Keyword Stream GenServer Agent Task Process Kernel Logger System get_env
+is_nil is_atom is_binary is_integer is_list is_map length hd tl elem put_in get_in min max to_string inspect
+map filter reduce each into split join ok error t
+""",
+    "terraform": """
+variable locals data resource module output provider terraform var local each self count for_each depends_on lifecycle
+source version type description default value sensitive required_version required_providers backend for in if true
+false null string number bool list map set object any tuple key path root cwd
+abs ceil coalesce concat contains element file flatten format join jsondecode jsonencode keys length lookup lower max
+merge min replace split templatefile toset tolist tomap tostring try upper values
+id arn name tags public_ip private_ip endpoint
+""",
     # What is left of a style sheet once its declarations are read as text: at-rules, functions.
     "css": """
 charset font-face import keyframes layer media namespace page supports container property and not only or from to var
