@@ -51,6 +51,7 @@ class _Sheet:
         self.path = path
         self.module = module_names(path, language)
         self.stop = ubiquitous(language)
+        # Written where a variable is read, but not always where it is defined.
         self.sigil = "$" if language in ("php", "shell") else ""
         offsets = [0]
         for line in data.split(b"\n"):

@@ -174,8 +174,8 @@ class _Layout:
             yield from self._atoms(largest, start, end, depth + 1)
         else:
             bounds = [start, *rows, end]
-            # Siblings do not overlap, so both lists ascend; looking at each sibling for each row would take a minute
-            # for ten thousand lines.
+            # Siblings do not overlap, so both lists ascend; looking at each sibling for each row took 7 s for four
+            # thousand lines.
             starts, ends = [c.start_point.row for c in inside], [c.end_point.row for c in inside]
             for first, last in pairwise(bounds):
                 own = inside[bisect_left(ends, first) : bisect_left(starts, last)]
