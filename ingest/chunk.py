@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ingest.chunk_prose import plain_pieces, prose_pieces
 from ingest.config_tree import CONFIGURATION
 from ingest.ids import chunk_id
-from ingest.languages.grammar import LANGUAGES
+from ingest.languages.grammar import has_grammar
 from ingest.languages.recognise import stem_of
 from ingest.names import file_names, prose_name, unique
 from ingest.pieces import Piece
@@ -57,7 +57,7 @@ def _pieces(document: Document, lines: Sequence[str]) -> list[Piece]:
         return table_pieces(lines, document.path)
     if document.kind == "prose":
         return prose_pieces(lines, document.language, document.path)
-    if document.language in LANGUAGES:
+    if has_grammar(document.language):
         from ingest.chunk_code import code_pieces
 
         return code_pieces(document.text, lines, document.language, document.path)

@@ -51,6 +51,8 @@ class _Sheet:
         self.path = path
         self.module = module_names(path, language)
         self.stop = ubiquitous(language)
+        # Written where a variable is read, but not always where it is defined.
+        self.sigil = "$" if language in ("php", "shell") else ""
         offsets = [0]
         for line in data.split(b"\n"):
             offsets.append(offsets[-1] + len(line) + 1)
@@ -124,7 +126,7 @@ class _Sheet:
                     self._chain(piece, match, local)
 
     def _chain(self, piece: int, match: re.Match[bytes], local: set[str]) -> None:
-        written = _JOINT.sub(".", match.group(1).decode("utf-8", "replace"))
+        written = _JOINT.sub(".", match.group(1).decode("utf-8", "replace")).removeprefix(self.sigil)
         root, _, rest = written.partition(".")
         if not rest and (root in local or root in self.stop or (match.group(2) and not root.isupper())):
             return
@@ -161,7 +163,7 @@ class _Sheet:
 
     def _string(self, piece: int, text: str) -> None:
         """A string or comment mentions what its words would in prose; one that is a name, a path or an option is it."""
-        bare = text.strip("<> \t\r\n")
+        bare = text.strip("<>\"' \t\r\n")
         if len(bare) > _LONGEST_STRING or " " in bare or "\n" in bare:
             self.prose[piece].append(text)
         elif is_file(bare) and not bare.startswith("."):

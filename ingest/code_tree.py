@@ -30,7 +30,7 @@ variable_declaration variable_declarator assignment_expression ambient_declarati
 """
 _WRAPPERS = frozenset(_WRAPPED.split())
 _TEMPLATE = re.compile(r"<[^<>]*>")  # of `Pond<T>::Count`
-_NAME = re.compile(r"[^\W\d][\w$]*")
+_NAME = re.compile(r"[^\W\d][\w$]*(?:-\w+)*")  # shell functions may have hyphens
 
 
 @dataclass(slots=True)
@@ -79,6 +79,9 @@ class CodeTree:
     leading: frozenset[int]
 
 
+_DEEPEST = 1_000
+"""Levels of a syntax tree that are read: a million words that nest one in the next would take minutes."""
+
 _MARKS = ("constant", "field", "attribute", "local", "option", "text")
 
 
@@ -92,7 +95,9 @@ def parse(data: bytes, language: str) -> CodeTree:
     marks: list[Mark] = []
     imports: list[Import] = []
     leading: set[int] = set()
-    for _, captures in QueryCursor(query).matches(root):
+    cursor = QueryCursor(query)
+    cursor.set_max_start_depth(_DEEPEST)
+    for _, captures in cursor.matches(root):
         if "name" in captures:
             definition = _definition(captures, data)
             if definition:
@@ -103,7 +108,9 @@ def parse(data: bytes, language: str) -> CodeTree:
         for kind in _MARKS:
             for node in captures.get(kind, ()):
                 first, last = node.start_byte, node.end_byte
-                marks.append(Mark(kind, first, last, data[first:last].decode("utf-8", "replace")))
+                text = data[first:last].decode("utf-8", "replace")
+                # Ruby and Elixir name an attribute by a symbol: `:depth`, `depth: `.
+                marks.append(Mark(kind, first, last, text.strip(": ") if kind == "attribute" else text))
         for node in captures.get("leading", ()):
             if not data[data.rfind(b"\n", 0, node.start_byte) + 1 : node.start_byte].strip():
                 end = node.end_point

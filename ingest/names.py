@@ -61,7 +61,8 @@ _EVIDENT = re.compile(
     r")"
 )
 _FILE_LIKE = re.compile(
-    r"\.(?:py|js|ts|tsx|jsx|go|rs|java|c|h|cc|cpp|hpp|md|mdx|rst|adoc|txt|html|csv|ipynb|toml|yaml|yml|json|cfg|ini|xml|css|sql|sh|log)$"
+    r"\.(?:py|js|ts|tsx|jsx|go|rs|java|kt|scala|swift|c|h|cc|cpp|hpp|cs|rb|php"
+    r"|md|mdx|rst|adoc|txt|html|csv|ipynb|toml|yaml|yml|json|cfg|ini|xml|css|sql|sh|log)$"
 )
 
 

@@ -9,27 +9,60 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tree_sitter import Language, Query
 
-# Language: the wheel that has its grammar, the function in it, the query file.
+# Language: the wheel that has its grammar, the function in it, and the query files, which are read as one.
 _WHEELS = {
-    "python": ("tree_sitter_python", "language", "python"),
-    "javascript": ("tree_sitter_javascript", "language", "javascript"),
-    "typescript": ("tree_sitter_typescript", "language_typescript", "typescript"),
-    "tsx": ("tree_sitter_typescript", "language_tsx", "typescript"),
-    "go": ("tree_sitter_go", "language", "go"),
-    "rust": ("tree_sitter_rust", "language", "rust"),
-    "java": ("tree_sitter_java", "language", "java"),
-    "c": ("tree_sitter_c", "language", "c"),
-    "cpp": ("tree_sitter_cpp", "language", "cpp"),
+    "python": ("tree_sitter_python", "language", ("python",)),
+    "javascript": ("tree_sitter_javascript", "language", ("script", "javascript")),
+    "typescript": ("tree_sitter_typescript", "language_typescript", ("script", "typescript")),
+    "tsx": ("tree_sitter_typescript", "language_tsx", ("script", "typescript")),
+    "go": ("tree_sitter_go", "language", ("go",)),
+    "rust": ("tree_sitter_rust", "language", ("rust",)),
+    "java": ("tree_sitter_java", "language", ("java",)),
+    "c": ("tree_sitter_c", "language", ("c",)),
+    "cpp": ("tree_sitter_cpp", "language", ("c", "cpp")),
+    "csharp": ("tree_sitter_c_sharp", "language", ("csharp",)),
+    "kotlin": ("tree_sitter_kotlin", "language", ("kotlin",)),
+    "scala": ("tree_sitter_scala", "language", ("scala",)),
+    "swift": ("tree_sitter_swift", "language", ("swift",)),
+    "ruby": ("tree_sitter_ruby", "language", ("ruby",)),
+    "php": ("tree_sitter_php", "language_php", ("php",)),
+    "shell": ("tree_sitter_bash", "language", ("shell",)),
+    "elixir": ("tree_sitter_elixir", "language", ("elixir",)),
+    "terraform": ("tree_sitter_hcl", "language", ("terraform",)),
+    "sql": ("tree_sitter_sql", "language", ("sql",)),
+    "css": ("tree_sitter_css", "language", ("css",)),
 }
 LANGUAGES = frozenset(_WHEELS)
-"""The languages that are cut by their grammar; other code is cut by its blank lines."""
+"""The languages that are cut by their grammar where its wheel is installed; other code is cut by its blank lines."""
 
 
 @cache
 def grammar(language: str) -> tuple[Language, Query]:
-    """Return a language's grammar and its query. Both are immutable, so one of each serves a process."""
+    """Return the grammar and the query of one of `LANGUAGES`. Both are immutable, so one of each serves a process.
+
+    Raises:
+        ImportError: the language's wheel is not installed.
+    """
     from tree_sitter import Language, Query
 
-    wheel, function, query = _WHEELS[language]
+    wheel, function, queries = _WHEELS[language]
     loaded = Language(getattr(import_module(wheel), function)())
-    return loaded, Query(loaded, (resources.files(__package__) / f"{query}.scm").read_text(encoding="utf-8"))
+    texts = [(resources.files(__package__) / f"{query}.scm").read_text(encoding="utf-8") for query in queries]
+    return loaded, Query(loaded, "\n".join(texts))
+
+
+@cache
+def has_grammar(language: str) -> bool:
+    """True where a language can be cut by its grammar. A wheel that cannot be imported is found out once a process."""
+    if language not in LANGUAGES:
+        return False
+    try:
+        grammar(language)
+    except ImportError:
+        return False
+    return True
+
+
+def package_of(language: str) -> str:
+    """Return the name under which pip installs the grammar of one of `LANGUAGES`."""
+    return _WHEELS[language][0].replace("_", "-")

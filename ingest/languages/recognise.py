@@ -27,16 +27,27 @@ _CODE = {
     ".yaml": "yaml", ".yml": "yaml", ".toml": "toml",
     ".ini": "ini", ".cfg": "ini", ".conf": "ini", ".properties": "ini",
     ".sh": "shell", ".bash": "shell", ".zsh": "shell", ".bat": "batch", ".ps1": "powershell",
-    ".rb": "ruby", ".php": "php", ".pl": "perl", ".lua": "lua", ".r": "r", ".jl": "julia",
-    ".cs": "csharp", ".kt": "kotlin", ".scala": "scala", ".swift": "swift", ".dart": "dart",
+    ".rb": "ruby", ".rake": "ruby", ".gemspec": "ruby", ".php": "php", ".phtml": "php",
+    ".pl": "perl", ".pm": "perl", ".lua": "lua", ".r": "r", ".jl": "julia",
+    ".cs": "csharp", ".kt": "kotlin", ".kts": "kotlin", ".scala": "scala", ".swift": "swift", ".dart": "dart",
     ".hs": "haskell", ".ml": "ocaml", ".ex": "elixir", ".exs": "elixir", ".erl": "erlang", ".clj": "clojure",
-    ".sql": "sql", ".css": "css", ".scss": "css", ".less": "css", ".xml": "xml",
-    ".vue": "vue", ".svelte": "svelte", ".proto": "protobuf", ".graphql": "graphql", ".tf": "terraform",
+    ".sql": "sql", ".css": "css", ".scss": "scss", ".less": "less", ".xml": "xml",
+    ".vue": "vue", ".svelte": "svelte", ".proto": "protobuf", ".graphql": "graphql",
+    ".tf": "terraform", ".tfvars": "terraform",
     ".cmake": "cmake", ".mk": "make", ".scm": "scheme", ".nix": "nix", ".zig": "zig",
 }  # fmt: skip
-_BY_NAME = {"makefile": "make", "dockerfile": "docker", "cmakelists.txt": "cmake", "jenkinsfile": "groovy"}
+_BY_NAME = {
+    "makefile": "make",
+    "dockerfile": "docker",
+    "cmakelists.txt": "cmake",
+    "jenkinsfile": "groovy",
+    "rakefile": "ruby",
+    "gemfile": "ruby",
+}
 _SHEBANG = re.compile(r"#!.*?\b(python|node|deno|bash|zsh|sh|ruby|perl|php|lua)\d*(?:[.\d]*)\b")
 _BY_INTERPRETER = {"node": "javascript", "deno": "typescript", "bash": "shell", "zsh": "shell", "sh": "shell"}
+CODE = frozenset({*_CODE.values(), *_BY_NAME.values()})
+"""The languages of code and configuration that are recognised."""
 _CPP = re.compile(r"^\s*(?:class\s+\w+|namespace\b|template\s*<|using\s+\w+|public:|private:)", re.MULTILINE)
 
 _RST_UNDERLINE = re.compile(r"^[^\s].*\n(={3,}|-{3,}|~{3,}|\^{3,}|\*{3,}|\+{3,}|\"{3,}|`{3,})[ \t]*$", re.MULTILINE)

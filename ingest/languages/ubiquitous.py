@@ -25,6 +25,25 @@ shift unshift slice splice concat join split map filter reduce forEach find some
 entries then catch finally toString parse stringify prototype call apply bind document window exports NaN Infinity
 Record Partial Readonly Pick Omit Required
 """
+_SQL = """
+add after all alter analyze and any array as asc authorization auto_increment autoincrement avg before begin bigint
+bigserial binary bit blob boolean both by bytea cascade case cast char character check clob coalesce collate column
+comment commit concurrently constraint count create cross current current_date current_time current_timestamp cursor
+cycle database date datetime day dec decimal declare default deferrable deferred definer delete delimiter desc distinct
+do domain double drop each else end enum escape except exception execute exists explain extension extract false fetch
+first float following for foreign from full function go grant group having hour identity if ignore ilike immediate
+immutable in index inherits initially inner inout insert int integer intersect interval into invoker is isolation join
+json jsonb key language last lateral leading left like limit lock longtext loop lower materialized max mediumint
+mediumtext merge min minute modify month natural new next no not nothing now null nullif numeric of offset old on only
+open or order others out outer over overlaps owned owner partition plpgsql preceding precision primary privileges
+procedure public raise range real recursive references rename repeatable replace restrict return returning returns
+revoke right role rollback row rows schema second security select sequence serial session set setof similar smallint
+some sql stable start statement storage strict substring sum table tablespace temp temporary text then time timestamp
+timestamptz tinyint to trailing transaction trigger trim true truncate type unbounded union unique unsigned update upper
+user using uuid vacuum values varchar varchar2 varying view volatile when where while window with without work write
+year zone operator class family parallel safe unsafe use usage template dictionary configuration parser internal int2
+int4 int8 float4 float8 oid regclass echo quit load
+"""
 _BY_LANGUAGE = {
     "javascript": _SCRIPT,
     "typescript": _SCRIPT,
@@ -60,6 +79,98 @@ public
 record return sealed short static strictfp super switch synchronized this throw throws transient try var void volatile
 while yield true false null String Object Integer Long Double Boolean List Map Set ArrayList HashMap HashSet Override
 System out println equals hashCode toString get set put add size isEmpty length stream collect java util Exception
+""",
+    "csharp": """
+abstract as async await base bool break byte case catch char checked class const continue decimal default delegate do
+double dynamic else enum event explicit extern false file finally fixed float for foreach from get global goto group if
+implicit in init int interface internal into is join let lock long managed namespace nameof new not notnull null object
+operator or orderby out override params partial private protected public readonly record ref remove required return
+sbyte scoped sealed select set short sizeof stackalloc static string struct switch this throw true try typeof uint ulong
+unchecked unmanaged unsafe ushort using value var virtual void volatile when where while with yield add and nint
+System Collections Generic Linq Text Threading Tasks Task String Object Int32 Boolean List Dictionary IEnumerable IList
+HashSet Func Action Exception ArgumentException ArgumentNullException Console WriteLine ToString Equals GetHashCode
+Count Length Add Remove Contains ContainsKey Select Where First FirstOrDefault Any All ToList ToArray Math Dispose
+""",
+    "kotlin": """
+abstract actual annotation as break by catch class companion const constructor continue crossinline data delegate do
+dynamic else enum expect external false field file final finally for fun get if import in infix init inline inner
+interface internal is it lateinit noinline null object open operator out override package param private property
+protected public receiver reified return sealed set setparam super suspend tailrec this throw true try typealias typeof
+val value var vararg when where while lazy let also apply run with listOf mapOf setOf mutableListOf mutableMapOf
+emptyList arrayOf println print require requireNotNull check error String Int Long Double Float Boolean Unit Any
+Nothing Char Byte Short Array List MutableList Map MutableMap Set Pair Exception map filter forEach first firstOrNull
+any all toString equals hashCode size isEmpty isNotEmpty contains add put joinToString kotlin java util
+""",
+    "scala": """
+abstract case catch class def derives do else end enum export extends extension false final finally for forSome given
+if implicit import inline lazy macro match new null object opaque open override package private protected return sealed
+super
+then this throw trait transparent true try type using val var while with yield String Int Long Double Float Boolean Unit
+Any AnyRef AnyVal Nothing Char Byte Short Array List Seq Map Set Vector Option Some None Either Left Right Try Success
+Failure Future Iterator map flatMap filter foreach foldLeft collect head tail isEmpty nonEmpty size toString toList
+getOrElse mkString println print scala java util equals hashCode apply unapply sum distinct Exception
+""",
+    "swift": """
+actor any as associatedtype async await borrowing break case catch class consuming continue convenience default defer
+deinit didSet do dynamic else enum extension fallthrough false fileprivate final for func get guard if import in
+indirect infix init inout internal is isolated lazy let mutating nil nonisolated nonmutating open operator optional
+override postfix precedencegroup prefix private protocol public repeat required rethrows return self set some static
+struct subscript super switch throw throws true try typealias unowned var weak where while willSet Any AnyObject Type
+Protocol String Int Double Float Bool Character Array Dictionary Set Optional Result Void Error Codable Equatable
+Hashable Comparable Identifiable map filter reduce forEach append count isEmpty first last contains print
+fatalError min max description objc available discardableResult escaping MainActor Foundation
+""",
+    "ruby": """
+BEGIN END alias and begin break case class def defined do else elsif end ensure false for if in module next nil not or
+redo rescue retry return self super then true undef unless until when while yield attr_reader attr_writer attr_accessor
+include extend prepend require require_relative private protected public module_function private_constant raise lambda
+proc puts print format loop new freeze each map select reject find inject reduce push pop shift unshift first last
+length size empty any all none include key keys values merge dup to_s to_i to_sym to_a to_h inspect join split sub gsub
+strip nil is_a kind_of respond_to send call initialize instance_of class name min max sum sort sort_by
+String Integer Float Array Hash Symbol Object Class Module Struct Set Time Date File Dir IO Kernel Proc Comparable
+Enumerable StandardError ArgumentError RuntimeError ENV ARGV
+""",
+    "php": """
+abstract and array as bool break callable case catch class clone const continue declare default die do echo else elseif
+empty enddeclare endfor endforeach endif endswitch endwhile enum eval exit extends false final finally float fn for
+foreach from function global goto if implements include include_once instanceof insteadof int interface isset iterable
+list match mixed namespace never new null object or parent print private protected public readonly require require_once
+return self static string strict_types switch throw trait true try unset use var void while xor yield php define defined
+count strlen strpos substr str_replace explode implode sprintf printf in_array array_map array_filter array_merge
+array_keys array_values is_array is_string is_null preg_match preg_replace json_encode json_decode getenv min max
+Exception InvalidArgumentException RuntimeException Throwable Closure DateTime stdClass
+""",
+    "shell": """
+alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs disown do done
+echo elif else enable esac eval exec exit export false fc fg fi for function getopts hash help history if in jobs kill
+let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source suspend
+test then time times trap true type typeset ulimit umask unalias unset until wait while
+awk basename cat chmod chown cp curl cut date dirname du env find grep head id install ln ls mkdir mktemp mv ps rm rmdir
+sed sleep sort stat sudo tail tar tee touch tr uname uniq wc which xargs dev/null
+HOME IFS OPTARG OPTIND PATH PWD RANDOM SHELL TERM TMPDIR UID USER BASH_SOURCE BASH_VERSION LC_ALL LANG
+""",
+    "sql": _SQL + _SQL.upper(),
+    "elixir": """
+after alias and case catch cond def defdelegate defexception defguard defguardp defimpl defmacro defmacrop defmodule
+defoverridable defp defprotocol defstruct do else end false fn for if import in nil not or quote raise receive require
+rescue super true try unless unquote use when with moduledoc doc spec type typep opaque impl behaviour callback
+Enum Map List String Integer Keyword Stream GenServer Agent Task Process Kernel Logger System get_env
+is_nil is_atom is_binary is_integer is_list is_map length hd tl elem put_in get_in min max to_string inspect
+map filter reduce each into split join ok error t
+""",
+    "terraform": """
+variable locals data resource module output provider terraform var local each self count for_each depends_on lifecycle
+source version type description default value sensitive required_version required_providers backend for in if true
+false null string number bool list map set object any tuple key path root cwd
+abs ceil coalesce concat contains element file flatten format join jsondecode jsonencode keys length lookup lower max
+merge min replace split templatefile toset tolist tomap tostring try upper values
+id arn name tags public_ip private_ip endpoint
+""",
+    # What is left of a style sheet once its declarations are read as text: at-rules, functions.
+    "css": """
+charset font-face import keyframes layer media namespace page supports container property and not only or from to var
+url calc rgb rgba hsl hsla attr min max clamp linear gradient repeat minmax translate rotate scale important screen
+print all
 """,
 }
 

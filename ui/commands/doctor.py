@@ -35,7 +35,7 @@ class Check:
 def doctor(workspace: Path | None) -> int:
     """Check what Hoplite needs on this machine, and say what to do about what is missing."""
     bad = 0
-    for check in (_python(), *_weights(), *_sandbox(), _index(workspace), *_room(workspace), *_tools()):
+    for check in (_python(), *_weights(), *_sandbox(), *_languages(), _index(workspace), *_room(workspace), *_tools()):
         mark = (
             click.style("ok     ", fg="green")
             if check.good
@@ -75,6 +75,21 @@ def _sandbox() -> Iterator[Check]:
     for mechanism in ("landlock", "seccomp"):
         state = report.mechanisms.get(mechanism, "not tried")
         yield Check(mechanism, state == "ok", state, "Linux 5.13 or newer with it switched on")
+
+
+def _languages() -> Iterator[Check]:
+    from ingest.languages.grammar import LANGUAGES, has_grammar, package_of
+    from ingest.languages.recognise import CODE
+
+    found = sorted(language for language in LANGUAGES if has_grammar(language))
+    yield Check(
+        "code cut by its grammar", bool(found), ", ".join(found) or "no language", "pip install -c constraints.txt ."
+    )
+    if missing := sorted(LANGUAGES.difference(found)):
+        packages = " ".join(sorted({package_of(language) for language in missing}))
+        step = f"pip install -c constraints.txt {packages}"
+        yield Check("grammars not installed", False, f"{', '.join(missing)}: read as text", step, needed=False)
+    yield Check("code read as text", True, ", ".join(sorted(CODE - LANGUAGES)))
 
 
 def _index(workspace: Path | None) -> Check:
