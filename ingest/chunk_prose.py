@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ingest.languages.config_keys import config_keys
+from ingest.languages.recognise import DOCUMENTS
 from ingest.links import link_names
 from ingest.names import identifiers, phrases, prose_name, unique
 from ingest.outline import Block, markdown_blocks, plain_blocks
@@ -22,7 +23,7 @@ def prose_pieces(lines: Sequence[str], language: str, path: str) -> list[Piece]:
     """Return the pieces of a document. Each non-blank line is in exactly one."""
     if language == "rst":
         blocks = rst_blocks(lines)
-    elif language in ("markdown", "html", "notebook"):
+    elif language in ("markdown", "html", "notebook") or language in DOCUMENTS:
         blocks = markdown_blocks(lines)
     else:
         blocks = plain_blocks(lines)

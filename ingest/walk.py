@@ -15,12 +15,15 @@ from pathspec.patterns.gitignore import GitIgnorePatternError
 
 from ingest.decode import looks_binary
 from ingest.errors import UserError
+from ingest.languages.recognise import document_format
 
 MAX_BYTES = 2_000_000
 """The largest file that is read. Django's largest source file has 373 KB; above this are data and generated code."""
 
-_LARGER = {".ipynb": 10}
-"""Notebooks carry their pictures inside, which loading drops."""
+_LARGER = {".ipynb": 10} | dict.fromkeys(
+    (".pdf", ".docx", ".pptx", ".xlsx", ".xlsm", ".odt", ".epub", ".eml", ".mbox"), 25
+)  # fmt: skip
+"""Notebooks and documents carry their pictures inside, which loading drops. 25 times is what `load` reads at the most."""
 
 # Never read, whatever a .gitignore says: what version control and Hoplite keep for themselves, and secrets.
 _NEVER = """
@@ -40,7 +43,7 @@ dist/ build/ target/ .next/ .nuxt/ .parcel-cache/ .terraform/ coverage/ htmlcov/
 _BINARY = """
 png jpg jpeg gif bmp ico tif tiff webp avif psd mp3 mp4 m4a wav ogg flac avi mov mkv webm woff woff2 ttf otf eot
 zip gz tgz bz2 xz lzma zst 7z rar tar jar war whl egg so dylib dll exe o a lib obj class pyc pyo pyd wasm bin dat
-pdf doc docx xls xlsx ppt pptx odt ods odp sqlite sqlite3 db npy npz parquet feather arrow h5 hdf5 pkl pickle pt pth
+doc xls ppt ods odp sqlite sqlite3 db npy npz parquet feather arrow h5 hdf5 pkl pickle pt pth
 safetensors onnx gguf mo mmdb shp shx dbf
 """
 _UNSAFE_CATEGORIES = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
@@ -74,7 +77,7 @@ def walk(path: Path, *, base: Path | None = None, max_bytes: int = MAX_BYTES) ->
 
     Args:
         base: shown paths are relative to it; the folder itself (or the file's folder) by default.
-        max_bytes: larger files are skipped as "too_large"; notebooks may be ten times larger.
+        max_bytes: larger files are skipped as "too_large"; notebooks and documents may be many times larger.
 
     Raises:
         UserError: there is nothing at `path`.
@@ -172,7 +175,7 @@ class _Search:
             if status.st_size > self.max_bytes * _LARGER.get(suffix, 1):
                 self.skipped["too_large"] += 1
                 return
-            if looks_binary(_head(source)):
+            if not document_format(source) and looks_binary(_head(source)):
                 self.skipped["binary"] += 1
                 return
         except OSError:
