@@ -76,7 +76,8 @@ class Limits:
 class Citation:
     """A quote that supports a claim. `start_line` and `end_line` are the quote's, lines of the file counted from 1.
 
-    `verified`: the file was read again and the quote stands at these lines, up to white space.
+    `verified`: the file was read again and the quote stands at these lines, up to white space. `page` is the page or
+    slide on which the quote begins, None where the format has neither.
     """
 
     label: str
@@ -85,6 +86,7 @@ class Citation:
     end_line: int
     quote: str
     verified: bool
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,10 @@ class _Page(HTMLParser):
         if tag in _HEADINGS or tag == "title":
             self.heading = 0
 
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Take `<![…>` for a comment, as HTML does; the parser would raise AssertionError for one it does not know."""
+        return self.parse_bogus_comment(i, False)
+
     def close(self) -> None:
         """Read what `feed` left because something in it does not end."""
         for _ in range(_UNFINISHED):

@@ -269,11 +269,11 @@ def _join_wrapped(page: _Page) -> None:
     joined: list[_Line] = []
     for line in page.lines:
         above = joined[-1] if joined else None
-        if above and line.level and (above.level, above.size) == (line.level, line.size) and not line.parted:
-            if len(above.text) + len(line.text) <= 2 * _LONGEST_HEADING:
-                above.text = f"{above.text} {line.text}"
-                continue
-        joined.append(line)
+        alike = above and line.level and (above.level, above.size) == (line.level, line.size) and not line.parted
+        if above and alike and len(above.text) + len(line.text) <= 2 * _LONGEST_HEADING:
+            above.text = f"{above.text} {line.text}"
+        else:
+            joined.append(line)
     page.lines = joined
 
 

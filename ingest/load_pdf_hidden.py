@@ -7,8 +7,8 @@ Hidden text is how a document is made to say one thing to a person and another t
 - smaller than `SMALLEST` points, and
 - that begins off the page.
 
-Not noticed: text below a picture or a box that was painted later, in colours that are nearly white, and in layers that are
-switched off.
+Not noticed: text below a picture or a box that was painted later, in colours that are nearly white, and in layers that
+are switched off.
 """
 
 from __future__ import annotations

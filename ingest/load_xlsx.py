@@ -44,7 +44,7 @@ def read_xlsx(data: bytes) -> str:
 
 def _lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
     head: list[str] | None = None
-    for number, row in enumerate(rows):
+    for row in rows:
         cells = [_cell(value) for value in row]
         if not any(cells):
             continue

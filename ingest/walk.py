@@ -23,7 +23,7 @@ MAX_BYTES = 2_000_000
 _LARGER = {".ipynb": 10} | dict.fromkeys(
     (".pdf", ".docx", ".pptx", ".xlsx", ".xlsm", ".odt", ".epub", ".eml", ".mbox"), 25
 )  # fmt: skip
-"""Notebooks and documents carry their pictures inside, which loading drops. 25 times is what `load` reads at the most."""
+"""Notebooks and documents carry their pictures inside, which loading drops. 25 times is the most that `load` reads."""
 
 # Never read, whatever a .gitignore says: what version control and Hoplite keep for themselves, and secrets.
 _NEVER = """

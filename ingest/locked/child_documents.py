@@ -43,7 +43,7 @@ SAID_CHARS = 300
 Read = Callable[[bytes], str | list[str]]
 
 # Line ends, tabs and characters; what else is below a space could only mislead whoever reads the text later.
-_CONTROLS = {code: " " for code in (*range(9), 11, 12, *range(14, 32), 127, 0x85, 0x2028, 0x2029)}
+_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, 0x85, 0x2028, 0x2029), " ")
 
 
 def imported(place: str) -> Read:

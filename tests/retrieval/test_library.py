@@ -9,6 +9,7 @@ from ingest.errors import EmbedderMismatch, ToolError, UserError, WorkspaceBusy,
 from retrieval import indexing, library
 from retrieval.library import Library
 from retrieval.workspace import create, find
+from tests.documents import pptx
 from tests.retrieval.made import HashEmbedder
 
 GUIDE = """# Keeping readings
@@ -226,3 +227,15 @@ def test_a_folder_that_is_not_there_or_empty_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing to index .* Name a folder"):
         indexing.index([tmp_path / "empty"])
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_document_is_found_by_grep_as_it_was_indexed_and_not_parsed_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "deck.pptx").write_bytes(pptx(("Pumps", "They lift water.\nThey rest at night.")))
+    indexing.index([folder])
+    monkeypatch.setattr(library, "load", lambda *_: pytest.fail("it was parsed again"))
+    with Library(find(folder)) as opened:
+        assert opened.grep("rest at", "*.pptx") == [("deck.pptx", 4, "- They rest at night.")]
+        (hit,) = opened.search("Which pumps lift water?", k=1).hits
+    assert (hit.chunk.path, hit.chunk.page) == ("deck.pptx", 1)

@@ -35,7 +35,7 @@ class Check:
 def doctor(workspace: Path | None) -> int:
     """Check what Hoplite needs on this machine, and say what to do about what is missing."""
     bad = 0
-    for check in (_python(), *_weights(), *_sandbox(), _index(workspace), *_room(workspace), *_tools()):
+    for check in (_python(), *_weights(), *_sandbox(), _parsers(), _index(workspace), *_room(workspace), *_tools()):
         mark = (
             click.style("ok     ", fg="green")
             if check.good
@@ -75,6 +75,14 @@ def _sandbox() -> Iterator[Check]:
     for mechanism in ("landlock", "seccomp"):
         state = report.mechanisms.get(mechanism, "not tried")
         yield Check(mechanism, state == "ok", state, "Linux 5.13 or newer with it switched on")
+
+
+def _parsers() -> Check:
+    from ingest.locked.documents import PACKAGES, missing_packages
+
+    missing = missing_packages()
+    found = f"without {', '.join(missing)}" if missing else ", ".join(PACKAGES.values())
+    return Check("document parsers", not missing, found, f"pip install {' '.join(missing)}")
 
 
 def _index(workspace: Path | None) -> Check:
