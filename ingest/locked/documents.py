@@ -42,7 +42,14 @@ FORMATS = {
 }
 """The formats, by the language that `ingest.languages.recognise` gives them, and what reads each."""
 
-PACKAGES = {"pypdf": "pypdf", "docx": "python-docx", "pptx": "python-pptx", "openpyxl": "openpyxl", "lxml": "lxml"}
+PACKAGES = {
+    "pypdf": "pypdf",
+    "docx": "python-docx",
+    "pptx": "python-pptx",
+    "openpyxl": "openpyxl",
+    "lxml": "lxml",
+    "cryptography": "cryptography",
+}
 """Packages that parse, by the name they are imported by, with the name they are installed by."""
 
 TEXT_CHARS = 20_000_000
