@@ -28,6 +28,10 @@ LARGER = 1.12
 REPEATED = 0.4
 """Share of the pages at whose edge a line stands that is a running head or foot; they often differ left and right."""
 
+UNREAD = "[This page is damaged and could not be read.]"
+
+# What pypdf raises over damage: its own errors, and those of Python where it found something else than it looked for.
+_DAMAGE = (PyPdfError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
 _RUNNING = 3  # pages on which a line must stand to be one
 _EDGE = 3  # lines at the top and at the bottom of a page among which running heads and feet are looked for
 _GAP = 1.35  # how much further apart than usual lines are between paragraphs
@@ -76,7 +80,7 @@ def read_pdf(data: bytes) -> list[str]:
     """Return the text of each page.
 
     Headings are the bookmarks' lines where there are bookmarks, else lines in larger or in bold letters. Running heads
-    and feet are left out, and so is text that nobody can see; see `Onlooker`.
+    and feet are left out, and so is text that nobody can see; see `Onlooker`. A page that cannot be read says so.
 
     Raises:
         FileFailed: "encrypted", "syntax", or "no_text" where no page has any.
@@ -85,9 +89,9 @@ def read_pdf(data: bytes) -> list[str]:
         reader = PdfReader(BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
             raise FileFailed("encrypted", "it asks for a password")
-        pages = [_Page(list(_lines(page))) for page in reader.pages]
+        pages = _pages(reader)
         title, bookmarks = _title(reader), _bookmarks(reader)
-    except (PyPdfError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+    except _DAMAGE as error:
         raise FileFailed("syntax", f"{type(error).__name__}: {error}") from error
     _drop_running(pages)
     if not any(page.lines for page in pages):
@@ -100,6 +104,21 @@ def read_pdf(data: bytes) -> list[str]:
 
 
 # Lines --------------------------------------------------------------------------------------------------------------
+
+
+def _pages(reader: PdfReader) -> list[_Page]:
+    """Every page's lines. Raises what the first one raised where none can be read."""
+    pages: list[_Page] = []
+    damage: list[Exception] = []
+    for page in reader.pages:
+        try:
+            pages.append(_Page(list(_lines(page))))
+        except _DAMAGE as error:
+            damage.append(error)
+            pages.append(_Page([_Line(UNREAD, 0.0, 0.0, bold=False)]))
+    if damage and len(damage) == len(pages):
+        raise damage[0]
+    return pages
 
 
 def _lines(page: Any) -> Iterator[_Line]:
@@ -196,7 +215,7 @@ def _bookmarks(reader: PdfReader) -> list[tuple[str, int, int]]:
 
     try:
         descend(reader.outline, 1)
-    except (PyPdfError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except _DAMAGE:
         return []  # a broken outline is no reason to lose the text
     return found
 

@@ -76,13 +76,14 @@ def serve(link: Link, config: dict[str, Any], read: Read) -> None:
         del data
         link.send({"t": "failed", "reason": "too_large", "what": "out of memory"})
     except Exception as error:  # whatever a parser raises over a document is that document's
-        what = f"{type(error).__name__}: {error}"[:SAID_CHARS]
-        link.send({"t": "failed", "reason": str(getattr(error, "reason", "")), "what": what})
+        reason = str(getattr(error, "reason", ""))  # a FileFailed's; the parent knows which there are
+        what = str(error) if reason else f"{type(error).__name__}: {error}"
+        link.send({"t": "failed", "reason": reason, "what": what[:SAID_CHARS]})
 
 
 def paged(read: str | list[str], most: int) -> tuple[str, list[int] | None]:
     """Return the text, and how many of its lines are on each page where the format has pages."""
-    pages = [read] if isinstance(read, str) else read
+    pages = [read] if isinstance(read, str) else read or [""]
     if sum(map(len, pages)) > most:
         raise MemoryError
     clean = [page.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS) for page in pages]

@@ -56,7 +56,7 @@ TEXT_CHARS = 20_000_000
 """The longest text that one document may give."""
 
 # Below `ingest.pipeline.PATIENCE`, so that it is always this limit that says what was too slow.
-READ = Limits(cpu_seconds=25, wall_seconds=25, absolute_seconds=25, memory_mb=512)
+READ = Limits(cpu_seconds=25, wall_seconds=27, absolute_seconds=27, memory_mb=512)
 _START = Limits(cpu_seconds=10, wall_seconds=10, absolute_seconds=10)
 
 _WHY = {

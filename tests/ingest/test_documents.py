@@ -24,6 +24,7 @@ from ingest.languages.recognise import DOCUMENTS
 from ingest.load import load
 from ingest.locked import documents
 from ingest.types import Document
+from ingest.walk import walk
 from tests.documents import docx, epub, lines, mail, odt, one_page, pdf, pptx, xlsx
 
 BODY = "\n".join(["The pump moves water from the lake to the tank on the hill."] * 6)
@@ -41,6 +42,14 @@ def loaded(tmp_path: Path):
 
 def test_every_format_has_a_reader() -> None:
     assert set(documents.FORMATS) == DOCUMENTS
+
+
+def test_documents_are_found_though_they_are_binary_and_larger_than_text(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"\0" * 3_000_000)
+    (tmp_path / "a.png").write_bytes(b"\0")
+    walked = walk(tmp_path)
+    assert [file.path for file in walked.files] == ["a.pdf"]
+    assert walked.skipped == {"binary": 1}
 
 
 # PDF ----------------------------------------------------------------------------------------------------------------
@@ -201,6 +210,13 @@ def test_a_pdf_of_pictures_says_so(loaded) -> None:
     assert caught.value.reason == "no_text"
 
 
+def test_a_damaged_page_says_so_and_the_others_are_read(loaded) -> None:
+    whole = pdf("The first page.", "The second page.", compressed=False)
+    at = whole.index(b"Tj", whole.index(b"(The second"))
+    text = loaded("a.pdf", whole[:at] + b"<<" + whole[at + 2 :]).text
+    assert text.split("\n") == ["The first page.", "", "[This page is damaged and could not be read.]"]
+
+
 def test_what_looks_like_markup_in_a_pdf_is_no_heading(loaded) -> None:
     text = loaded("a.pdf", pdf("# configuration comment\n---\n```\nplain")).text
     assert text.split("\n") == ["\\# configuration comment", "\\---", "\\```", "plain"]
@@ -253,6 +269,10 @@ def test_slides_are_pages_with_titles_points_and_notes(loaded) -> None:
     assert "# Slide 1: Pumps\n\n- small\n- large\n\nNotes: Say hello." in document.text
     assert "Secret" not in document.text
     assert [(piece.title, piece.page) for piece in chunk(document)] == [("Slide 1: Pumps", 1), ("Slide 3: Valves", 3)]
+
+
+def test_a_deck_without_slides_has_no_text(loaded) -> None:
+    assert loaded("a.pptx", pptx()).text == ""
 
 
 def test_rows_of_a_sheet_say_their_columns(loaded) -> None:
@@ -368,6 +388,12 @@ def test_a_parser_that_is_missing_is_named(loaded, monkeypatch: pytest.MonkeyPat
         loaded("a.pdf", pdf("x"))
     assert caught.value.reason == "parser_missing"
     documents.close()
+
+
+def test_packages_that_are_not_installed_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert documents.missing_packages() == []
+    monkeypatch.setattr(documents, "PACKAGES", {"json": "json", "no_such_parser": "no-such-parser"})
+    assert documents.missing_packages() == ["no-such-parser"]
 
 
 @pytest.mark.parametrize(
