@@ -7,10 +7,11 @@ columns, plain mode keeps 120 whole and layout mode 6.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from statistics import median
 from typing import Any
@@ -65,15 +66,15 @@ class _Line:
 
 @dataclass(slots=True)
 class _Piece:
+    """Text that is shown at once: a line or less."""
+
     text: str
     size: float
     height: float
     bold: bool
 
 
-@dataclass(slots=True)
-class _Page:
-    lines: list[_Line] = field(default_factory=list)
+_Page = list[_Line]
 
 
 def read_pdf(data: bytes) -> list[str]:
@@ -94,7 +95,7 @@ def read_pdf(data: bytes) -> list[str]:
     except _DAMAGE as error:
         raise FileFailed("syntax", f"{type(error).__name__}: {error}") from error
     _drop_running(pages)
-    if not any(page.lines for page in pages):
+    if not any(pages):
         raise FileFailed("no_text", f"{len(pages)} pages")
     _part(pages)
     if not _mark_bookmarks(pages, bookmarks):
@@ -112,10 +113,10 @@ def _pages(reader: PdfReader) -> list[_Page]:
     damage: list[Exception] = []
     for page in reader.pages:
         try:
-            pages.append(_Page(list(_lines(page))))
+            pages.append(list(_lines(page)))
         except _DAMAGE as error:
             damage.append(error)
-            pages.append(_Page([_Line(UNREAD, 0.0, 0.0, bold=False)]))
+            pages.append([_Line(UNREAD, 0.0, 0.0, bold=False)])
     if damage and len(damage) == len(pages):
         raise damage[0]
     return pages
@@ -163,29 +164,29 @@ def _drop_running(pages: Sequence[_Page]) -> None:
 
     seen: Counter[str] = Counter()
     for page in pages:
-        edge = [*page.lines[:_EDGE], *page.lines[-_EDGE:]]
+        edge = [*page[:_EDGE], *page[-_EDGE:]]
         seen.update({form(line) for line in edge} | {line.text for line in edge})
     least = max(_RUNNING, REPEATED * len(pages))
     met: set[str] = set()
     for page in pages:
-        last = len(page.lines) - _EDGE
+        last = len(page) - _EDGE
         kept = []
-        for i, line in enumerate(page.lines):
+        for i, line in enumerate(page):
             # A chapter's title runs on over its own pages only, and first it may be the chapter's heading.
             again = seen[line.text] >= _RUNNING and line.text in met
             if not ((i < _EDGE or i >= last) and (again or seen[form(line)] >= least)):
                 kept.append(line)
             met.add(line.text)
-        page.lines = kept or page.lines  # a page that has nothing else is no page with a running head
+        page[:] = kept or page  # a page that has nothing else is no page with a running head
 
 
 def _part(pages: Sequence[_Page]) -> None:
     """Find where paragraphs begin: below a gap wider than between most lines."""
-    steps = [a.height - b.height for page in pages for a, b in zip(page.lines, page.lines[1:], strict=False)]
+    steps = [a.height - b.height for page in pages for a, b in itertools.pairwise(page)]
     downward = [step for step in steps if 2 < step < 60]
     usual = median(downward) if downward else 12.0
     for page in pages:
-        for above, line in zip(page.lines, page.lines[1:], strict=False):
+        for above, line in itertools.pairwise(page):
             line.parted = above.height - line.height > _GAP * max(usual, line.size)
 
 
@@ -231,7 +232,7 @@ def _mark_bookmarks(pages: Sequence[_Page], bookmarks: Sequence[tuple[str, int, 
     marked = 0
     for title, level, number in bookmarks:
         wanted = _bare(title)
-        lines = pages[number].lines if number < len(pages) else []
+        lines = pages[number] if number < len(pages) else []
         for i, line in enumerate(lines):
             if not wanted or line.level or len(line.text) > 2 * _LONGEST_HEADING:
                 continue
@@ -253,10 +254,10 @@ def _mark_by_look(pages: Sequence[_Page]) -> None:
     """Make headings of the short lines in letters larger than the body's, and of those in bold that stand apart."""
     letters: Counter[float] = Counter()
     for page in pages:
-        for line in page.lines:
+        for line in page:
             letters[line.size] += len(line.text)
     body = letters.most_common(1)[0][0]
-    larger = [line for page in pages for line in page.lines if line.size > LARGER * body and _could_head(line)]
+    larger = [line for page in pages for line in page if line.size > LARGER * body and _could_head(line)]
     sizes = sorted({line.size for line in larger}, reverse=True)
     # Sizes that differ by less than a reader sees are one level.
     levels: dict[float, int] = {}
@@ -265,16 +266,16 @@ def _mark_by_look(pages: Sequence[_Page]) -> None:
         levels[size] = before if above and above / size < 1.04 else min(before + 1, _DEEPEST)
     for line in larger:
         line.level = line.level or levels[line.size]
-    bold = sum(len(line.text) for page in pages for line in page.lines if line.bold)
+    bold = sum(len(line.text) for page in pages for line in page if line.bold)
     if bold < 0.2 * letters.total():
         deepest = max(levels.values(), default=0) + 1
         for page in pages:
-            for i, line in enumerate(page.lines):
-                alone = (line.parted or i == 0) and (i + 1 == len(page.lines) or not page.lines[i + 1].bold)
+            for i, line in enumerate(page):
+                alone = (line.parted or i == 0) and (i + 1 == len(page) or not page[i + 1].bold)
                 if line.bold and alone and not line.level and line.size >= body and _could_head(line):
                     line.level = deepest
     for page in pages:
-        listed = [line for line in page.lines if line.level and _LISTED.search(line.text)]
+        listed = [line for line in page if line.level and _LISTED.search(line.text)]
         for line in listed if len(listed) >= _LIST else ():
             line.level = 0
         _join_wrapped(page)
@@ -296,14 +297,14 @@ def _could_head(line: _Line) -> bool:
 def _join_wrapped(page: _Page) -> None:
     """Make one of a heading that takes two or three lines."""
     joined: list[_Line] = []
-    for line in page.lines:
+    for line in page:
         above = joined[-1] if joined else None
         alike = above and line.level and (above.level, above.size) == (line.level, line.size) and not line.parted
         if above and alike and len(above.text) + len(line.text) <= 2 * _LONGEST_HEADING:
             above.text = f"{above.text} {line.text}"
         else:
             joined.append(line)
-    page.lines = joined
+    page[:] = joined
 
 
 # Writing ------------------------------------------------------------------------------------------------------------
@@ -311,10 +312,10 @@ def _join_wrapped(page: _Page) -> None:
 
 def _join_hyphens(pages: Sequence[_Page]) -> None:
     """Join words that were broken at a line's end. The hyphen stays where the document writes the word with one."""
-    text = "\n".join(line.text for page in pages for line in page.lines).lower()
+    text = "\n".join(line.text for page in pages for line in page).lower()
     hyphened = set(re.findall(r"[^\W\d_]+-[^\W\d_]+", text))
     for page in pages:
-        for line, below in zip(page.lines, page.lines[1:], strict=False):
+        for line, below in itertools.pairwise(page):
             first, rest = _BROKEN.search(line.text), _REST.match(below.text)
             if not first or not rest or not rest.group(1)[0].islower() or line.level or below.level or below.parted:
                 continue
@@ -322,18 +323,18 @@ def _join_hyphens(pages: Sequence[_Page]) -> None:
             kept = whole if whole.lower() in hyphened else whole.replace("-", "")
             line.text = f"{line.text[: first.start()]}{kept}{rest.group(2)}"
             below.text = below.text[rest.end() :]
-        page.lines = [line for line in page.lines if line.text]
+        page[:] = [line for line in page if line.text]
 
 
 def _written(pages: Sequence[_Page], title: str) -> list[str]:
-    first = next((line for page in pages for line in page.lines), None)
-    own = next((line for page in pages[:1] for line in page.lines if title and _bare(line.text) == _bare(title)), None)
+    first = next((line for page in pages for line in page), None)
+    own = next((line for page in pages[:1] for line in page if title and _bare(line.text) == _bare(title)), None)
     if own:
         own.level = 1
     texts: list[str] = []
     for page in pages:
         out: list[str] = []
-        for line in page.lines:
+        for line in page:
             if title and not own and line is first:
                 out += [heading(1, title), ""]
             if line.level:
