@@ -7,12 +7,12 @@ columns, plain mode keeps 120 whole and layout mode 6.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -182,11 +182,11 @@ def _drop_running(pages: Sequence[_Page]) -> None:
 
 def _part(pages: Sequence[_Page]) -> None:
     """Find where paragraphs begin: below a gap wider than between most lines."""
-    steps = [a.height - b.height for page in pages for a, b in itertools.pairwise(page)]
+    steps = [a.height - b.height for page in pages for a, b in pairwise(page)]
     downward = [step for step in steps if 2 < step < 60]
     usual = median(downward) if downward else 12.0
     for page in pages:
-        for above, line in itertools.pairwise(page):
+        for above, line in pairwise(page):
             line.parted = above.height - line.height > _GAP * max(usual, line.size)
 
 
@@ -315,7 +315,7 @@ def _join_hyphens(pages: Sequence[_Page]) -> None:
     text = "\n".join(line.text for page in pages for line in page).lower()
     hyphened = set(re.findall(r"[^\W\d_]+-[^\W\d_]+", text))
     for page in pages:
-        for line, below in itertools.pairwise(page):
+        for line, below in pairwise(page):
             first, rest = _BROKEN.search(line.text), _REST.match(below.text)
             if not first or not rest or not rest.group(1)[0].islower() or line.level or below.level or below.parted:
                 continue
