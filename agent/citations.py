@@ -187,9 +187,10 @@ def resolve(unit: Unit, document: Document | None) -> Citation:
     passage = unit.passage
     found = _find(unit.text, document, passage.start_line, passage.end_line) or _find(unit.text, document, 1, None)
     if found is not None:
-        return Citation(passage.label, passage.path, *found, verified=True)
+        page = document.pages[found[0] - 1] if document and document.pages else None
+        return Citation(passage.label, passage.path, *found, verified=True, page=page)
     start, end = (min(passage.start_line + line, passage.end_line) for line in (unit.start, unit.end))
-    return Citation(passage.label, passage.path, start, end, unit.text, verified=False)
+    return Citation(passage.label, passage.path, start, end, unit.text, verified=False, page=passage.page or None)
 
 
 def _find(quote: str, document: Document | None, start_line: int, end_line: int | None) -> tuple[int, int, str] | None:

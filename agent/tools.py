@@ -196,6 +196,7 @@ def _chunk_passage(chunk: Chunk, name: str) -> Passage:
         via=(f"symbols: {name}",),
         score=0.0,
         names=chunk.defines,
+        page=chunk.page,
     )
 
 

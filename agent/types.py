@@ -100,7 +100,8 @@ class Citation:
 
     `verified`: the file was read again and the quote stands at these lines, up to white space. `stale`: the file is not
     the one that was indexed any more, whether or not the quote still stands in it. `source` is None for a file of this
-    machine that no commit holds.
+    machine that no commit holds. `page` is the page or slide on which the quote begins, None where the format has
+    neither.
     """
 
     label: str
@@ -111,6 +112,7 @@ class Citation:
     verified: bool
     stale: bool = False
     source: Origin | None = None
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

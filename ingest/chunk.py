@@ -44,6 +44,7 @@ def chunk(document: Document) -> list[Chunk]:
                 end_line=max(start, end),
                 defines=defines,
                 mentions=piece.mentions,
+                page=document.pages[piece.start] if document.pages else 0,
             )
         )
         seen[header, text] += 1

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.languages.config_keys import config_keys
+from ingest.languages.recognise import DOCUMENTS
 from ingest.links import NOWHERE, asciidoc_names, link_names, references
 from ingest.names import identifiers, phrases, prose_name, unique
 from ingest.outline import Block, markdown_blocks, plain_blocks
@@ -29,7 +30,7 @@ def prose_pieces(lines: Sequence[str], language: str, path: str) -> list[Piece]:
         blocks = asciidoc_blocks(lines)
     elif language == "mdx":
         blocks = mdx_blocks(lines, path)
-    elif language in ("markdown", "html", "notebook"):
+    elif language in ("markdown", "html", "notebook") or language in DOCUMENTS:
         blocks = markdown_blocks(lines)
     else:
         blocks = plain_blocks(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 _DROPPED = frozenset({"script", "style", "nav", "template", "noscript", "svg", "iframe", "object", "select", "button"})
@@ -13,6 +14,9 @@ li main ol p pre section summary table tbody tfoot thead title tr ul caption
 """
 _BLOCKS = frozenset(_BLOCK_TAGS.split())
 _SPACE = re.compile(r"[ \t\f\v\u00a0]+")
+_UNFINISHED = 20
+"""Tags and comments without an end after which the rest of a page is taken as text. The parser looks to the end of the
+page for each of them, which over thousands would take hours."""
 
 
 def read_html(raw: str) -> tuple[str, tuple[int, ...]]:
@@ -80,6 +84,22 @@ class _Page(HTMLParser):
             self._break(blank=tag not in ("li", "tr", "dd"))
         if tag in _HEADINGS or tag == "title":
             self.heading = 0
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Take `<![…>` for a comment, as HTML does; the parser would raise AssertionError for one it does not know."""
+        return self.parse_bogus_comment(i, False)
+
+    def close(self) -> None:
+        """Read what `feed` left because something in it does not end."""
+        for _ in range(_UNFINISHED):
+            rest, self.rawdata = self.rawdata, ""
+            if "<" not in rest:
+                self.handle_data(unescape(rest))
+                return
+            self.handle_data(rest[:1])
+            self.feed(rest[1:])
+        rest, self.rawdata = self.rawdata, ""
+        self.handle_data(rest)
 
     def handle_data(self, data: str) -> None:
         if self.dropping:

@@ -18,6 +18,7 @@ from pathspec.patterns.gitignore import GitIgnorePatternError
 
 from ingest.decode import looks_binary
 from ingest.errors import UserError
+from ingest.languages.recognise import document_format
 
 MAX_BYTES = 2_000_000
 """The largest file that is read. Django's largest source file has 373 KB; above this are data and generated code."""
@@ -25,8 +26,10 @@ MAX_BYTES = 2_000_000
 LISTED = 1_000
 """Paths kept of what was skipped, for each reason; beyond it they are only counted."""
 
-_LARGER = {".ipynb": 10}
-"""Notebooks carry their pictures inside, which loading drops."""
+_LARGER = {".ipynb": 10} | dict.fromkeys(
+    (".pdf", ".docx", ".pptx", ".xlsx", ".xlsm", ".odt", ".epub", ".eml", ".mbox"), 25
+)  # fmt: skip
+"""Notebooks and documents carry their pictures inside, which loading drops. 25 times is the most that `load` reads."""
 
 # Never read, whatever a .gitignore says: what version control and Hoplite keep for themselves, and secrets.
 _NEVER = """
@@ -46,7 +49,7 @@ dist/ build/ target/ .next/ .nuxt/ .parcel-cache/ .terraform/ coverage/ htmlcov/
 _BINARY = """
 png jpg jpeg gif bmp ico tif tiff webp avif psd mp3 mp4 m4a wav ogg flac avi mov mkv webm woff woff2 ttf otf eot
 zip gz tgz bz2 xz lzma zst 7z rar tar jar war whl egg so dylib dll exe o a lib obj class pyc pyo pyd wasm bin dat
-pdf doc docx xls xlsx ppt pptx odt ods odp sqlite sqlite3 db npy npz parquet feather arrow h5 hdf5 pkl pickle pt pth
+doc xls ppt ods odp sqlite sqlite3 db npy npz parquet feather arrow h5 hdf5 pkl pickle pt pth
 safetensors onnx gguf mo mmdb shp shx dbf
 """
 # What the system can open: PATH_MAX less the NUL at its end, and NAME_MAX.
@@ -102,7 +105,7 @@ def walk(
 
     Args:
         base: shown paths are relative to it; the folder itself (or the file's folder) by default.
-        max_bytes: larger files are skipped as "too_large"; notebooks may be ten times larger.
+        max_bytes: larger files are skipped as "too_large"; notebooks and documents may be many times larger.
         known: size and mtime_ns, by shown path, of files that turned out to be text before. Those that are still so are
             not opened; of the others the first bytes are read, to tell text from binary data.
         only: real paths; nothing is looked at but these, what is below them and the folders above them.
@@ -326,7 +329,7 @@ class _Search:
             self._skip("binary", path)
         elif status.st_size > self.max_bytes * _LARGER.get(suffix, 1):
             self._skip("too_large", path)
-        elif self.known.get(path) != (status.st_size, status.st_mtime_ns) and looks_binary(_head(source)):
+        elif self.known.get(path) != (status.st_size, status.st_mtime_ns) and _is_binary(source):
             self._skip("binary", path)
         else:
             self.files.append(FoundFile(source, path, status.st_size, status.st_mtime_ns))
@@ -366,6 +369,10 @@ def _parents(path: str) -> Iterator[str]:
     while (above := os.path.dirname(path)) != path:
         yield above
         path = above
+
+
+def _is_binary(source: str) -> bool:
+    return not document_format(source) and looks_binary(_head(source))
 
 
 def _head(source: str) -> bytes:

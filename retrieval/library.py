@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,6 +18,7 @@ from opentelemetry import trace
 
 from ingest import names
 from ingest.errors import FileFailed, ToolError, WorkspaceMissing
+from ingest.languages.recognise import DOCUMENTS
 from ingest.load import load
 from ingest.types import Chunk, Document
 from ingest.walk import walk
@@ -205,7 +206,7 @@ class Library:
             raise ToolError(f"{pattern!r} is no regular expression: {error}.") from None
         paths = [p for p in self.paths() if path_glob is None or fnmatchcase(p, path_glob)]
         with _tracer.start_as_current_span("grep", attributes={"hoplite.pattern": pattern}):
-            return _grep(pattern, self._sources(paths), limit)
+            return _grep(pattern, self._numbered(paths), limit)
 
     # State ----------------------------------------------------------------------------------------------------------
 
@@ -266,8 +267,19 @@ class Library:
     ) -> None:
         self.close()
 
-    def _sources(self, paths: Sequence[str]) -> list[tuple[str, str]]:
-        return [(path, entry.source) for path in paths if (entry := self._manifest.entry(path))]
+    def _numbered(self, paths: Sequence[str]) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+        """Each file's lines with their numbers. Documents that would have to be parsed come as they were indexed:
+        parsing them all would take longer than a search may."""
+        for entry in filter(None, map(self._manifest.entry, paths)):
+            if entry.language in DOCUMENTS:
+                chunks = sorted(self.store.chunks(entry.chunks).values(), key=lambda c: (c.start_line, c.id))
+                lines = [(c.start_line + i, line) for c in chunks for i, line in enumerate(c.text.split("\n"))]
+            elif document := self.resolve(entry.path):
+                texts = document.text.split("\n")
+                lines = list(zip(document.source_lines or range(1, len(texts) + 1), texts, strict=True))
+            else:
+                continue  # `status` lists it; a search over the others still helps
+            yield entry.path, lines
 
     def _with_names(
         self, found: Mapping[str, tuple[int, ...]], limit: int, but: Sequence[Chunk] = ()
@@ -304,16 +316,14 @@ def _state(entry: Entry) -> Literal["same", "changed", "gone"]:
     return "same" if (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns) else "changed"
 
 
-def _grep(pattern: str, sources: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, int, str]]:
+def _grep(
+    pattern: str, numbered: Iterable[tuple[str, list[tuple[int, str]]]], limit: int
+) -> list[tuple[str, int, str]]:
     deadline = time.monotonic() + GREP_SECONDS
     compiled = regex.compile(pattern)
     found: list[tuple[str, int, str]] = []
-    for path, source in sources:
-        try:
-            document = load(source, path)
-        except FileFailed:
-            continue  # `status` lists it; a search over the others still helps
-        for index, line in enumerate(document.text.split("\n")):
+    for path, lines in numbered:
+        for number, line in lines:
             try:
                 matches = compiled.search(line[:GREP_LINE], timeout=max(0.001, deadline - time.monotonic()))
             except TimeoutError:
@@ -321,7 +331,6 @@ def _grep(pattern: str, sources: Sequence[tuple[str, str]], limit: int) -> list[
                     f"{pattern!r} took longer than {GREP_SECONDS:.0f} s. Use a simpler pattern, or search()."
                 ) from None
             if matches:
-                number = document.source_lines[index] if document.source_lines else index + 1
                 found.append((path, number, line.strip()[:GREP_SHOWN]))
                 if len(found) == limit:
                     return found

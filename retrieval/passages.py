@@ -86,6 +86,7 @@ def passages(
                 via=max(run.hits, key=lambda hit: hit.score).via,
                 score=max(hit.score for hit in run.hits),
                 names=names.unique(name for hit in run.hits for name in hit.chunk.defines),
+                page=run.first.page,
             )
         )
     return made

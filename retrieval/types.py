@@ -92,7 +92,8 @@ class Passage:
 
     `label` is what an answer cites, a number in square brackets without the brackets: "1". `text` is the lines
     `start_line` to `end_line` as they are in the document; `excerpt` is the part that matters for the question, what
-    a model with a small window is shown. `names` are the names the passage defines, for hops from it.
+    a model with a small window is shown. `names` are the names the passage defines, for hops from it. `page` is the
+    page or slide where the passage begins, 0 where the format has neither.
     """
 
     label: str
@@ -105,3 +106,4 @@ class Passage:
     via: tuple[str, ...]
     score: float
     names: tuple[str, ...] = ()
+    page: int = 0

@@ -94,7 +94,7 @@ def numbered(document: Document, first: int, last: int) -> list[tuple[int, str]]
 def _source(cited: Citation, document: Document | None) -> str:
     checked = "<span class=good>✓ verified</span>" if cited.verified else "<span class=bad>✗ not verified</span>"
     changed = " <span class=bad>changed since it was indexed</span>" if cited.stale else ""
-    where = markup.escaped(place(cited.path, cited.start_line, cited.end_line) + commit(cited))
+    where = markup.escaped(place(cited.path, cited.start_line, cited.end_line, cited.page) + commit(cited))
     label = cited.label if cited.label.isascii() and cited.label.isdecimal() else "0"
     quote = f"<q>{markup.escaped(_short(cited.quote))}</q>"
     title = f"<b class=label>{label}</b> <code>{where}</code> {checked}{changed}<br>{quote}"
@@ -132,7 +132,7 @@ def _step(event: Event) -> tuple[str, str] | None:
 
 def _passages(passages: tuple[Passage, ...]) -> str:
     rows = (
-        f"<li><code>{markup.escaped(place(p.path, p.start_line, p.end_line))}</code>"
+        f"<li><code>{markup.escaped(place(p.path, p.start_line, p.end_line, p.page))}</code>"
         f" <i>{markup.escaped(', '.join(p.via))}</i></li>"
         for p in passages
     )

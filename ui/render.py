@@ -55,8 +55,10 @@ def block(text: str) -> str:
     return visible(text.replace("\r\n", "\n").expandtabs(4), keep="\n")
 
 
-def place(path: str, start_line: int, end_line: int) -> str:
-    """Return `path:12-18`, or `path:12` for one line."""
+def place(path: str, start_line: int, end_line: int, page: int | None = None) -> str:
+    """Return `path:12-18`, or `path:12` for one line; with a page `a.pdf p. 3` or `deck.pptx slide 4`."""
+    if page:
+        return f"{visible(path)} {'slide' if path.lower().endswith('.pptx') else 'p.'} {page}"
     lines = f"{start_line}" if start_line == end_line else f"{start_line}-{end_line}"
     return f"{visible(path)}:{lines}"
 
@@ -122,7 +124,8 @@ def excerpt(text: str, query: str, *, lines: int = EXCERPT_LINES, width: int = W
 def hit(number: int, found: Hit, query: str, *, width: int = WIDTH) -> str:
     """Return one hit: where it is, its header, what found it, its score and an excerpt of lines up to `width`."""
     chunk = found.chunk
-    head = f"{number:>2}  {click.style(place(chunk.path, chunk.start_line, chunk.end_line), bold=True)}"
+    where = place(chunk.path, chunk.start_line, chunk.end_line, chunk.page)
+    head = f"{number:>2}  {click.style(where, bold=True)}"
     via = ", ".join(visible(way) for way in found.via)
     return "\n".join(
         (
@@ -136,14 +139,15 @@ def hit(number: int, found: Hit, query: str, *, width: int = WIDTH) -> str:
 def mentions(chunks: Sequence[Chunk]) -> Iterable[str]:
     """Return a line for each chunk: where it is and what it is called."""
     for chunk in chunks:
-        yield f"  {click.style(place(chunk.path, chunk.start_line, chunk.end_line), bold=True)}  {visible(chunk.title)}"
+        where = place(chunk.path, chunk.start_line, chunk.end_line, chunk.page)
+        yield f"  {click.style(where, bold=True)}  {visible(chunk.title)}"
 
 
 def passage(found: Passage) -> str:
     """Return a passage's line in a step: its label, its place, its header and what found it."""
     header = _header(found.header, found.path)
     return (
-        f"    [{visible(found.label)}] {place(found.path, found.start_line, found.end_line)}"
+        f"    [{visible(found.label)}] {place(found.path, found.start_line, found.end_line, found.page)}"
         f"{'  ' + header if header else ''}  {click.style(', '.join(map(visible, found.via)), dim=True)}"
     )
 
@@ -185,7 +189,7 @@ def citation(cited: Citation) -> str:
     """Return one citation: label, place, commit, whether the quote stands and the file changed; the quote."""
     quote = _cut(visible(" ".join(cited.quote.split())), WIDTH)
     checked = click.style("✓ verified", fg="green") if cited.verified else click.style("✗ not verified", fg="red")
-    where = click.style(place(cited.path, cited.start_line, cited.end_line), bold=True) + commit(cited)
+    where = click.style(place(cited.path, cited.start_line, cited.end_line, cited.page), bold=True) + commit(cited)
     changed = click.style("  changed since it was indexed", fg="yellow") if cited.stale else ""
     return f"[{visible(cited.label)}] {where}  {checked}{changed}\n    “{quote}”"
 

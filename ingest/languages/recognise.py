@@ -16,6 +16,10 @@ _PROSE = {
     ".html": "html", ".htm": "html", ".xhtml": "html",
     ".ipynb": "notebook",
 }  # fmt: skip
+_DOCUMENTS = {
+    ".pdf": "pdf", ".docx": "docx", ".pptx": "pptx", ".xlsx": "xlsx", ".xlsm": "xlsx", ".odt": "odt", ".epub": "epub",
+    ".eml": "email", ".mbox": "mbox",
+}  # fmt: skip
 _CODE = {
     ".py": "python", ".pyi": "python", ".pyw": "python",
     ".js": "javascript", ".mjs": "javascript", ".cjs": "javascript", ".jsx": "javascript",
@@ -36,6 +40,9 @@ _CODE = {
     ".tf": "terraform", ".tfvars": "terraform",
     ".cmake": "cmake", ".mk": "make", ".scm": "scheme", ".nix": "nix", ".zig": "zig",
 }  # fmt: skip
+DOCUMENTS = frozenset(_DOCUMENTS.values())
+"""The languages of files that are parsed in the locked child; their text is Markdown-like."""
+
 _BY_NAME = {
     "makefile": "make",
     "dockerfile": "docker",
@@ -71,6 +78,11 @@ _FIRST_LINE = (
 )  # fmt: skip
 
 
+def document_format(name: str) -> str | None:
+    """Return the language of a file that is parsed rather than decoded ("pdf", "docx" …), None for all others."""
+    return _DOCUMENTS.get(posixpath.splitext(name)[1].lower())
+
+
 def language_of(name: str, text: str) -> tuple[Kind, str]:
     """Return a file's kind and language by its name, else by its `#!` line; what nothing claims is prose, "text".
 
@@ -82,6 +94,8 @@ def language_of(name: str, text: str) -> tuple[Kind, str]:
         return "code", "ini"
     if base in _BY_NAME:
         return "code", _BY_NAME[base]
+    if suffix in _DOCUMENTS:
+        return "prose", _DOCUMENTS[suffix]
     if suffix in _PROSE:
         language = _PROSE[suffix]
         return "prose", "rst" if language == "text" and looks_like_rst(text) else language
@@ -96,7 +110,8 @@ def stem_of(name: str) -> str:
     """Return a path's last part without a suffix that names a language: "St. Louis" stays whole."""
     base = posixpath.basename(name)
     stem, suffix = posixpath.splitext(base)
-    return stem if stem and (suffix.lower() in _PROSE or suffix.lower() in _CODE) else base
+    known = suffix.lower() in _PROSE or suffix.lower() in _CODE or suffix.lower() in _DOCUMENTS
+    return stem if stem and known else base
 
 
 def looks_like_rst(text: str) -> bool:

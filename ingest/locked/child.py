@@ -82,11 +82,11 @@ class Link:
             view = view[os.write(self._descriptor, view) :]
 
     def receive(self) -> dict[str, Any]:
-        (length,) = struct.unpack(">I", self._exactly(4))
-        message: dict[str, Any] = json.loads(self._exactly(length))
+        (length,) = struct.unpack(">I", self.exactly(4))
+        message: dict[str, Any] = json.loads(self.exactly(length))
         return message
 
-    def _exactly(self, count: int) -> bytes:
+    def exactly(self, count: int) -> bytes:
         parts = []
         while count:
             part = os.read(self._descriptor, min(count, 1 << 20))
@@ -148,12 +148,12 @@ def _fork() -> None:
     os.waitpid(process, 0)
 
 
-def die_with_parent(lifeline: int) -> None:
-    """Have the kernel kill this process when the other end of the pipe closes.
+def die_with_parent(lifeline: int, whom: int = 0) -> None:
+    """Have the kernel kill this process, or the group `-whom`, when the other end of the pipe closes.
 
     Not PR_SET_PDEATHSIG: that fires when the *thread* that started the child ends, and web servers end idle threads.
     """
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, whom or os.getpid())
     fcntl.fcntl(lifeline, F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC)
 

@@ -132,3 +132,12 @@ def test_a_bare_number_needs_a_sentence_that_is_about_the_question() -> None:
     assert support(question, "3 [1]", quotable(aside))[0].quotes == ()
     told = passage("1", "The lighthouse keeper rang 3 bells on the shore.", "bells.md")
     assert support(question, "3 [1]", quotable(told))[0].quotes
+
+
+def test_a_citation_has_the_page_its_quote_is_on_now() -> None:
+    text = "Harbours\n\nThe archive of the harbour office opened in 1889.\nIt closed in 1940."
+    document = Document("harbour.pdf", text, "prose", "pdf", "", pages=(1, 1, 2, 2))
+    unit, _ = units(replace(HARBOUR, path="harbour.pdf", page=1), "prose")
+    assert resolve(unit, document).page == 2
+    assert resolve(unit, None).page == 1
+    assert resolve(unit, replace(document, pages=None)).page is None

@@ -9,6 +9,7 @@ from ingest.errors import EmbedderMismatch, ToolError, UserError, WorkspaceBusy,
 from retrieval import indexing, library
 from retrieval.library import Library
 from retrieval.workspace import create, find
+from tests.documents import pptx
 from tests.retrieval.made import HashEmbedder
 
 GUIDE = """# Keeping readings
@@ -237,3 +238,15 @@ def test_a_folder_that_was_moved_with_its_workspace_is_read_at_its_new_place(
     with Library(find(moved)) as opened:
         assert opened.status().stale == ()
         assert opened.resolve("guide.md") is not None
+
+
+def test_a_document_is_found_by_grep_as_it_was_indexed_and_not_parsed_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "deck.pptx").write_bytes(pptx(("Pumps", "They lift water.\nThey rest at night.")))
+    indexing.index([folder])
+    monkeypatch.setattr(library, "load", lambda *_: pytest.fail("it was parsed again"))
+    with Library(find(folder)) as opened:
+        assert opened.grep("rest at", "*.pptx") == [("deck.pptx", 4, "- They rest at night.")]
+        (hit,) = opened.search("Which pumps lift water?", k=1).hits
+    assert (hit.chunk.path, hit.chunk.page) == ("deck.pptx", 1)

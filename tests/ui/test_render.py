@@ -37,6 +37,13 @@ def test_a_line_too_long_for_the_terminal_shows_that_it_was_cut() -> None:
 def test_a_place_of_one_line_is_one_number() -> None:
     assert render.place("a\x1b.md", 3, 3) == "a\\x1b.md:3"
     assert render.place("a.md", 3, 5) == "a.md:3-5"
+    assert render.place("a.md", 3, 5, 0) == "a.md:3-5"
+
+
+def test_a_place_with_a_page_is_the_page() -> None:
+    assert render.place("report.pdf", 120, 124, 3) == "report.pdf p. 3"
+    assert render.place("Deck.PPTX", 9, 9, 4) == "Deck.PPTX slide 4"
+    assert "report.pdf p. 3" in click.unstyle(render.citation(Citation("1", "report.pdf", 9, 9, "q", True, page=3)))
 
 
 def test_an_answer_shows_each_citation_and_whether_it_was_verified() -> None:

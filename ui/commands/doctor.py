@@ -35,7 +35,11 @@ class Check:
 def doctor(workspace: Path | None) -> int:
     """Check what Hoplite needs on this machine, and say what to do about what is missing."""
     bad = 0
-    for check in (_python(), *_weights(), *_sandbox(), *_languages(), _index(workspace), *_room(workspace), *_tools()):
+    checks = (
+        *(_python(), *_weights(), *_sandbox(), _parsers(), *_languages()),
+        *(_index(workspace), *_room(workspace), *_tools()),
+    )
+    for check in checks:
         mark = (
             click.style("ok     ", fg="green")
             if check.good
@@ -90,6 +94,14 @@ def _languages() -> Iterator[Check]:
         step = f"pip install -c constraints.txt {packages}"
         yield Check("grammars not installed", False, f"{', '.join(missing)}: read as text", step, needed=False)
     yield Check("code read as text", True, ", ".join(sorted(CODE - LANGUAGES)))
+
+
+def _parsers() -> Check:
+    from ingest.locked.documents import PACKAGES, missing_packages
+
+    missing = missing_packages()
+    found = f"without {', '.join(missing)}" if missing else ", ".join(PACKAGES.values())
+    return Check("document parsers", not missing, found, f"pip install {' '.join(missing)}")
 
 
 def _index(workspace: Path | None) -> Check:
