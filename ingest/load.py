@@ -14,6 +14,7 @@ from ingest.ids import digest
 from ingest.languages.recognise import document_format, language_of
 from ingest.locked.documents import Extract, read_document
 from ingest.types import Document
+from ingest.walk import open_plain
 
 MAX_READ = 50_000_000
 """Bytes read of any file, should it have grown since it was found."""
@@ -70,14 +71,13 @@ def _parsed(data: bytes, language: str, shown_path: str) -> Extract:
 
 
 def _read(source: Path | str, shown_path: str) -> bytes:
-    """Read a regular file. Opened without following a link, so that what was checked is what is read, and without
-    waiting, so that a pipe put in its place cannot hold us."""
+    """Read a regular file, given by its real path: what was checked is what is read, and a pipe put in its place cannot
+    hold us."""
     try:
-        handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+        with open(str(source), "rb", opener=open_plain) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise FileFailed("special", f"{shown_path} is no regular file any more; nothing was read from it.")
-            data = file.read(MAX_READ + 1)
+            data = file.read(MAX_READ + 1) or b""
     except FileNotFoundError:
         raise FileFailed("gone", f"{shown_path} went away while it was being read. Index again to notice.") from None
     except OSError as error:

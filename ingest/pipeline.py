@@ -14,6 +14,10 @@ from ingest.walk import FoundFile
 FEW = 24
 """Files up to which no worker is started: starting one costs as much as reading about a hundred files."""
 
+HEAVY = 64_000
+"""Bytes of a file that a worker reads even where files are few, because only a worker's time can be bounded. What makes
+a parser slow makes it so with the square of the length: the worst file found of this size takes three seconds."""
+
 PATIENCE = 30.0
 """Seconds a worker may take for one file before it is ended and the file fails. Django's slowest file takes 1.6 s."""
 
@@ -29,14 +33,14 @@ def read(
     """Yield what each file holds, in the order given.
 
     Args:
-        workers: processes to read with, as many as there are processors by default; 1, or few files, means none.
+        workers: processes to read with, as many as there are processors by default; none where files are few and small.
         patience: seconds a worker may take for one file.
 
     A file that cannot be read, or that a worker dies of, is yielded with its `error`; the others go on. Closing the
     iterator, or Ctrl-C, ends the workers. Workers write no spans: what they did is summed up in one, "read".
     """
     count = min(workers or os.cpu_count() or 1, len(files) // FEW + 1)
-    if count < 2:
+    if count < 2 and all(file.size <= HEAVY for file in files):
         yield from (read_file(file) for file in files)
         return
     span = _tracer.start_span("read", attributes={"hoplite.workers": count})

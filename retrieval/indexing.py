@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from opentelemetry import trace
 
@@ -165,12 +166,11 @@ def index(
                     again=lambda paths: _read_again(paths, manifest, workers),
                     on_phase=told.phase,
                 )
-            if fetched.failures:
-                manifest.note_failures([*manifest.failures(), *fetched.failures])
+            manifest.note_failures(fetched.failures, _of_hosts(fetched))
             if only is None:
                 manifest.note_sources(origins, gone=fetched.gone)
                 manifest.note_skips(walked.skipped, walked.skipped_paths)
-            report = _report(manifest, workspace, covered)
+            report = _report(manifest, workspace, lambda path: covered(path) or _of_hosts(fetched)(path))
     applied = replace(applied, unchanged=applied.unchanged + len(files) - len(new))
     return replace(report, files=len(files), applied=applied, skipped=walked.skipped, repaired=repaired)
 
@@ -281,6 +281,14 @@ def _coverage(
         return (part is None or path in part) and walked(path)
 
     return covered
+
+
+def _of_hosts(fetched: Fetched) -> Callable[[str], bool]:
+    """Tell of what failed whether it is a page of a host that was asked in this run."""
+    hosts = {
+        urlsplit(address).netloc for address in (*(s.url for s in fetched.sources), *(f.path for f in fetched.failures))
+    }
+    return lambda path: "://" in path and urlsplit(path).netloc in hosts
 
 
 def _nothing_there(

@@ -120,6 +120,7 @@ class Manifest:
 
     def entry(self, path: str) -> Entry | None:
         """Return what is known of one document."""
+        path = _printable(path)  # no name of a document, but a model may ask for it
         with self._database.reading() as connection:
             row = connection.execute(f"{_ENTRY} WHERE path = ?", (path,)).fetchone()
         return _entry(row) if row else None

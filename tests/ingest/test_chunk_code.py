@@ -108,15 +108,3 @@ def test_a_go_method_stands_under_its_receiver(document: Make) -> None:
     assert (one.title, one.start_line) == ("Pond.Fill", 1)
     assert {"Pond.Fill", "Fill"} <= set(one.defines)
     assert {"step1", "settings.Depth"} <= set(one.mentions)
-
-
-def test_configuration_defines_the_keys_of_its_two_outer_levels(document: Make) -> None:
-    assert set(chunk(document("a.json", '{\n  "retention": {\n    "days": {\n      "deep": 1\n}}}'))[0].defines) >= {
-        "retention",
-        "days",
-    }
-    assert (
-        "deep" not in chunk(document("a.json", '{\n  "retention": {\n    "days": {\n      "deep": 1\n}}}'))[0].defines
-    )
-    assert {"tool.heron", "days"} <= set(chunk(document("a.toml", "[tool.heron]\ndays = 3\n"))[0].defines)
-    assert {"jobs", "purge"} <= set(chunk(document("a.yml", "jobs:\n  purge:\n    every: day\n"))[0].defines)

@@ -393,7 +393,6 @@ def nested_ten_thousand_deep(here: Path) -> Outcomes:
     found=False,
     heavy=True,
     patience=2.0,
-    wrong="where files are few, ingest.pipeline reads them in its own process, where nothing bounds the time of one",
 )
 def parentheses_without_end(here: Path) -> Outcomes:
     """The parser's repairs take time by the square of their number: 2 MB would take it the better part of an hour."""
@@ -404,7 +403,6 @@ def parentheses_without_end(here: Path) -> Outcomes:
 @case(
     heavy=True,
     seconds=4.0,
-    wrong="ingest.chunk_prose._sections takes time by the square of the number of headings: 2 MB would take it an hour",
 )
 def headings_without_end(here: Path) -> Outcomes:
     (here / "headings.md").write_text(f"# {hidden_word('headings_without_end')}\n" + "# a\n" * 40_000)

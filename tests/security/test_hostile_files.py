@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest import pipeline
+from ingest import pipeline, reading
 from ingest.errors import ToolError
 from ingest.load import load
 from ingest.pipeline import PATIENCE
@@ -161,7 +161,6 @@ def folder_made_a_link(path: Path) -> None:
         pytest.param(
             folder_made_a_link,
             "failed:unreadable",
-            marks=pytest.mark.xfail(strict=True, reason="ingest.load opens by name; ingest.walk.open_plain would not"),
         ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -178,7 +177,7 @@ def test_a_file_that_changes_between_the_walk_and_the_reading(
             change(victim)
         return load(source, shown_path)
 
-    monkeypatch.setattr(pipeline, "load", changing)
+    monkeypatch.setattr(reading, "load", changing)
     assert_holds(run(root, [GOOD]), {"sub/victim.md": outcome}, root)
 
 
@@ -240,12 +239,7 @@ def opened(root: Path) -> Iterator[Library]:
         "~/.ssh/id_rsa",
         ".",
         "",
-        pytest.param(
-            "\ud800",
-            marks=pytest.mark.xfail(
-                strict=True, raises=UnicodeEncodeError, reason="Manifest.entry hands SQLite half a surrogate pair"
-            ),
-        ),
+        "\ud800",
     ],
 )
 def test_only_what_was_indexed_can_be_read_whatever_the_path(opened: Library, path: str) -> None:

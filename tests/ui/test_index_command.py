@@ -75,7 +75,18 @@ def test_failures_are_named_up_to_a_number(hoplite: Hoplite, many: Path) -> None
 def test_json_has_every_number_and_is_silent_elsewhere(hoplite: Hoplite, many: Path) -> None:
     result = hoplite("index", many, "--json")
     report = json.loads(result.stdout)
-    kept = {"workspace", "documents", "chunks", "written", "unchanged", "failed", "forgotten", "embedded", "repaired"}
+    kept = {
+        "workspace",
+        "documents",
+        "chunks",
+        "written",
+        "unchanged",
+        "failed",
+        "forgotten",
+        "embedded",
+        "repaired",
+        "copies",
+    }
     assert kept | {"skipped", "failures", "seconds", "new", "changed", "files", "shard"} == set(report)
     assert (report["files"], report["new"], report["changed"], report["failed"]) == (25, 24, 0, 1)
     assert result.stderr == ""
