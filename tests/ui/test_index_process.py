@@ -225,7 +225,8 @@ def test_changes_wait_while_another_process_holds_the_workspace(
     folder: Path, watching: Watching, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
-    write(tmp_path / "other" / "notes", 1)
+    # Words that stand nowhere else: a text that is there already is not embedded, which is where the other one holds.
+    (tmp_path / "other" / "otter.md").write_text("# Otter\n\nswims at dusk\n")
     hold = tmp_path / "hold"
     other = started("index", tmp_path / "other", "--workspace", folder / ".hoplite", **{hashed.HOLD: str(hold)})
     wait_for(hold.exists)
