@@ -43,6 +43,9 @@ def chunk(document: Document) -> list[Chunk]:
                 end_line=max(start, end),
                 defines=defines,
                 mentions=piece.mentions,
+                calls=piece.calls,
+                imports=piece.imports,
+                inherits=piece.inherits,
             )
         )
         seen[header, text] += 1

@@ -35,3 +35,7 @@
 (call function: [(identifier) (attribute)] @_call
   arguments: (argument_list (string (string_content) @option))
   (#match? @_call "(add_argument|add_option|[oO]ption|[aA]rgument)$"))
+(import_from_statement module_name: (_) @module (wildcard_import) @imported)
+
+(class_definition superclasses: (argument_list [(identifier) (attribute)] @base))
+(class_definition superclasses: (argument_list (subscript value: (_) @base)))
