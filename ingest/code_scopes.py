@@ -24,15 +24,15 @@ _LOCAL: tuple[str, ...] = ()
 _BUILTIN = frozenset({*dir(builtins), *keyword.kwlist, *keyword.softkwlist})
 
 
-def module_of(path: str, language: str) -> str:
-    """Return a file's dotted path, a Python package's without `__init__`.
+def module_of(path: str) -> str:
+    """Return a file's dotted path, a Python package's without its `__init__`.
 
-    >>> module_of("src/heron/__init__.py", "python")
+    >>> module_of("src/heron/__init__.py")
     'src.heron'
     """
     parts = [part for part in posixpath.dirname(path).split("/") if part not in ("", ".")]
     stem = stem_of(path)
-    return ".".join(parts if language == "python" and stem == "__init__" and parts else [*parts, stem])
+    return ".".join(parts if stem == "__init__" and parts else [*parts, stem])
 
 
 def absolute(target: str, path: str) -> str:
@@ -71,7 +71,7 @@ class Scopes:
         """`size` is the file's length in bytes."""
         self._python = language == "python"
         self._stop = ubiquitous(language)
-        self.module = Scope(None, 0, size, True, module_of(path, language))
+        self.module = Scope(None, 0, size, True, module_of(path))
         self._scopes = [self.module]
         around = [self.module]
         for definition in tree.every:
