@@ -18,10 +18,10 @@ from ingest.names import file_names, identifiers, is_file, unique, with_tails
 from ingest.pieces import Piece
 
 # A name with what it is reached through, over the source's bytes: `a.b`, `a::b`, `a->b`, `a?.b`; before it `super().`
-# or the dot after a value, behind it (only looked at) what tells a call or an assignment. Possessive, so that no shorter
+# or the dot after a string or another value, behind it (only looked at) what tells a call or an assignment. Possessive, so that no shorter
 # name is tried where a longer one is passed over.
 _CHAIN = re.compile(
-    rb"(?<![\w$])((?:super\( *\)|(?<![.\w]))(?:\?\.|\.|::|->))?"
+    rb"(?<![\w$])((?:super\( *\)|[\x22']|(?<![.\w]))(?:\?\.|\.|::|->))?"
     rb"([A-Za-z_$\x80-\xff][\w$\x80-\xff]*+(?:(?:\?\.|\.|::|->)[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+)*+)"
     rb"(?=(!?\(|[ \t]{1,2}\(|(?:::)?<[\w\s,.&:<>\[\]]{0,80}>\(|[<!]|[ \t]{0,3}=(?![=>]))?)"
 )

@@ -159,6 +159,8 @@ class Scopes:
         last = written.rpartition(".")[2]
         if reached.startswith(b"super"):
             return self._inherited(scope, last) if not rest else (f".{last}",)
+        if reached[:1] in (b'"', b"'"):
+            return ()  # a method of strings
         if reached:
             return (f".{last}",)
         if is_receiver(root) and (not self._python or root != "super"):

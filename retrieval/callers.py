@@ -19,10 +19,12 @@ from ingest.code_scopes import module_of
 from ingest.languages.recognise import language_of
 from ingest.types import Chunk
 from retrieval.protocols import EVERY, Store
+from retrieval.types import Definition
 
 _INHERITANCE = re.compile(r"(.*?)\((.*)\)")
 _SUPER = ".super()."
 _LONGEST_WAY = 200  # documents and names that one name is followed through
+_ASIDE = ("#", "//", "/*", "*", "@", '"')  # comments and decorators, which may name what stands below them
 _Tried = set[tuple[str, str]]
 
 
@@ -42,16 +44,6 @@ class Place:
     def is_member(self) -> bool:
         """Whether it belongs to a class."""
         return "." in self.name
-
-
-@dataclass(frozen=True, slots=True)
-class References:
-    """The chunks that refer to a definition in code, each in the order of places."""
-
-    callers: tuple[Chunk, ...]
-    possible: tuple[Chunk, ...]
-    importers: tuple[Chunk, ...]
-    subclasses: tuple[Chunk, ...]
 
 
 class _File:
@@ -112,7 +104,8 @@ class CallGraph:
         path, colon, inside = name.rpartition(":")
         if colon and path and not path.endswith(":"):
             file = self._file(path)
-            return [Place(path, own) for own in file.names if own == inside or own.endswith(f".{inside}")]
+            named = [inside] if inside in file.names else [n for n in file.names if n.endswith(f".{inside}")]
+            return [Place(path, own) for own in named]
         found: dict[Place, None] = {}
         for chunk in self._defining(name):
             modules = module_names(chunk.path, chunk.language)
@@ -137,8 +130,8 @@ class CallGraph:
 
     # References -----------------------------------------------------------------------------------------------------
 
-    def references(self, place: Place) -> References:
-        """Return every chunk that calls, imports or inherits from a definition."""
+    def definition(self, place: Place) -> Definition:
+        """Return a definition with every chunk that calls, imports or inherits from it."""
         last = place.name.rpartition(".")[2] or place.full.rpartition(".")[2]
         chunks = self._store.chunks(sorted(self._store.callers([last])))
         others = {alias for chunk in chunks.values() for alias in self._renamed(chunk, last, place)} - {last}
@@ -158,7 +151,33 @@ class CallGraph:
             bases = [base for found in chunk.inherits for base in found.rpartition("(")[2].rstrip(")").split(", ")]
             if any(self.settled(base) == place for base in bases if base.rpartition(".")[2] in lasts):
                 subclasses.append(chunk)
-        return References(tuple(callers), tuple(possible), tuple(importers), tuple(subclasses))
+        line, end_line, signature = self._signature(place)
+        return Definition(
+            name=place.full,
+            path=place.path,
+            line=line,
+            end_line=end_line,
+            signature=signature,
+            callers=tuple(callers),
+            possible=tuple(possible),
+            importers=tuple(importers),
+            subclasses=tuple(subclasses),
+        )
+
+    def _signature(self, place: Place) -> tuple[int, int, str]:
+        """The first and last line of a definition's chunk from where its name stands, and the text there."""
+        chunk = self.chunk_of(place)
+        if chunk is None:
+            return 1, 1, ""
+        last = (
+            re.compile(rf"(?<![\w.@]){re.escape(place.name.rpartition('.')[2])}(?!\w)")
+            if place.name
+            else re.compile("")
+        )
+        lines = chunk.text.split("\n")
+        code = [i for i, line in enumerate(lines) if last.search(line) and not line.lstrip().startswith(_ASIDE)]
+        at = code[0] if code else 0
+        return chunk.start_line + at, chunk.end_line, lines[at].strip()
 
     def _calls(self, chunk: Chunk, call: str, place: Place) -> bool | None:
         """Whether a call is of the definition; None where that cannot be told."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -20,6 +21,7 @@ from ingest.errors import FileFailed, ToolError, WorkspaceMissing
 from ingest.load import load
 from ingest.types import Chunk, Document
 from retrieval import weights
+from retrieval.callers import CallGraph
 from retrieval.embedders import embedder_named
 from retrieval.index import verify
 from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
@@ -29,7 +31,7 @@ from retrieval.rerank import Reader
 from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
 from retrieval.tokens import parts_of
-from retrieval.types import Hit, Passage, Scope, SearchResult
+from retrieval.types import Definition, Hit, Passage, Scope, SearchResult
 from retrieval.workspace import Lock, Workspace
 
 GREP_SECONDS = 5.0
@@ -124,12 +126,21 @@ class Library:
         A code name is looked up as written, prose as it folds: `load_settings()`, `Settings.load`, "Data retention".
         """
         with _tracer.start_as_current_span("symbols", attributes={"hoplite.name": name}):
-            bare = name.strip().removesuffix("()").strip("`")
+            bare = _bare(name)
             forms = [form for form in dict.fromkeys([bare, names.prose_name(bare)]) if form]
             defined = self._with_names(self.store.definers(forms, common=10 * limit), limit)
             mentioned = self._with_names(self.store.mentioners(forms, common=50 * limit), limit, but=defined)
             near = () if defined else self._near(bare)
         return Symbols(name, defined, mentioned, near)
+
+    def callers(self, name: str) -> list[Definition]:
+        """Return everything in code that a name can mean, each with the chunks that call it; none for an unknown name.
+
+        The name may be bare, of a class, in full, or with its file: `slugify`, `QuerySet.filter`,
+        `django.utils.text.slugify`, `django/utils/text.py:slugify`.
+        """
+        with _tracer.start_as_current_span("callers", attributes={"hoplite.name": name}):
+            return [self._graph.definition(place) for place in self._graph.places(_bare(name))]
 
     # Files ----------------------------------------------------------------------------------------------------------
 
@@ -235,6 +246,10 @@ class Library:
     ) -> None:
         self.close()
 
+    @cached_property
+    def _graph(self) -> CallGraph:
+        return CallGraph(self.store, self.paths())
+
     def _sources(self, paths: Sequence[str]) -> list[tuple[str, str]]:
         return [(path, entry.source) for path in paths if (entry := self._manifest.entry(path))]
 
@@ -257,6 +272,10 @@ class Library:
             camel = pascal[:1].lower() + pascal[1:]
             spellings += [form, form.lower(), form.upper(), "".join(parts), snake, snake.upper(), camel, pascal]
         return tuple(sorted(self.store.defined([s for s in spellings if s and s != name])))
+
+
+def _bare(name: str) -> str:
+    return name.strip().strip("`").removesuffix("()")
 
 
 def is_test(path: str) -> bool:

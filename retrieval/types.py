@@ -63,6 +63,26 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """One thing that a name can mean, and who refers to it in code.
+
+    `name` is its dotted name from the top of what is indexed, `line` its first line, `signature` that line's text.
+    `callers` are the chunks that call it for certain; `possible` those that call something of that name on a receiver
+    that is not known. `importers` import it, `subclasses` inherit from it.
+    """
+
+    name: str
+    path: str
+    line: int
+    end_line: int
+    signature: str
+    callers: tuple[Chunk, ...]
+    possible: tuple[Chunk, ...]
+    importers: tuple[Chunk, ...]
+    subclasses: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """What the model and the reader are shown: whole lines of one document, possibly several chunks merged.
 
