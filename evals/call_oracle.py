@@ -4,19 +4,20 @@ Shares no code with `ingest` or `retrieval`. Its rules:
 
 - A file is a module under its path from the folder, and under its path from where its package begins (the first folder
   above without `__init__.py`), as Python would import it with that folder on its path.
-- A name is looked up as Python does: the function's own scope (parameters, assignments, imports, `for`, `with`, `except`,
-  `match`, definitions; comprehensions and lambdas have scopes of their own; `global` and `nonlocal` are heeded), then the
-  functions around it, then the module, then the built-ins. A class's scope is seen only from its own body. A name that a
-  module binds more than once means every function, class and import it is bound to.
-- An import is followed through any number of modules: `from . import`, `as`, `import *` (with `__all__` where it is a
-  list of strings), and `other = name` at the top of a module. What leads out of the folder is external and calls nothing here.
-- The first parameter of a method is an instance of its class, or in a class method the class itself, `Class()` and a local
-  variable that is only ever assigned `Class()` are instances. Attributes of classes and instances are looked up in Python's order of methods (C3)
-  over the classes in the folder; `super()` begins after the class.
-- A call through a receiver that all this leaves unknown (an argument, a result, an element, an attribute; an attribute
-  that the class and its bases in the folder do not define) *may* call every method of that name in the folder. A call of a variable calls
-  nothing that is known.
-- `Class()` calls the class; decorators without parentheses, and functions passed as values, are not called.
+- A name is looked up as Python does: in the function's own scope (parameters, assignments, imports, `for`, `with`,
+  `except`, `match`, definitions; lambdas and comprehensions have scopes of their own; `global` and `nonlocal` are
+  heeded), then in the functions around it, the module, the built-ins. A class's scope is seen only from its own body.
+  A name that a module binds more than once means every function, class and import among what it is bound to.
+- An import is followed through any number of modules: relative ones, `as`, `import *`, and `other = name` at the top of
+  a module. What leads out of the folder is external and calls nothing here.
+- The first parameter of a method is an instance of its class (looked up alike where it is the class). `Class()` is one,
+  and a variable that is only ever given `Class()`: a local one, or one of the module that is bound once. Attributes of
+  classes and instances are looked up in Python's order of methods (C3) over the classes in the folder; `super()` begins
+  after the class.
+- A method called on what all this leaves unknown (an argument, a result, an element, an attribute; a method that the
+  class and its bases in the folder do not define) *may* be every method of that name in the folder. A method of a
+  literal is none of them, and neither is a variable of a class or function that is called.
+- `Class()` calls the class. Decorators without parentheses and functions passed as values are not called.
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ class _Program:
         self.classes: dict[ast.AST, _Class] = {}
         self.functions: dict[ast.AST, Function] = {}
         self.mros: dict[_Class, list[_Class]] = {}
+        self.busy: set[tuple[_Scope, str]] = set()
         packages = {posixpath.dirname(path) for path in sources if posixpath.basename(path) == "__init__.py"}
         for path, source in sources.items():
             try:
@@ -219,6 +221,9 @@ class _Program:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 scope.bound[name].append(node)
                 inside = [value]
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=given):
+                scope.bound[name].append(node)
+                inside = [annotation, *([given] if given else [])]
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
                 scope.bound[name].append(node)
             case ast.NamedExpr(target=ast.Name(id=name), value=value):
@@ -282,8 +287,19 @@ class _Program:
             owner = scope.parent.owner if scope.parent else None
             return [_Instance(owner)] if owner and name == scope.receiver else [None]
         known = [value for node in nodes for value in self._binding(node, scope, depth)]
-        if len(nodes) == 1 and isinstance(nodes[0], ast.Assign):
-            made = self._values(nodes[0].value, scope, depth + 1)
+        if all(isinstance(node, ast.Assign | ast.AnnAssign) for node in nodes):
+            if (scope, name) in self.busy:
+                return [None]  # `x = x.next()`
+            self.busy.add((scope, name))
+            made = [
+                value
+                for node in nodes
+                if isinstance(node, ast.Assign | ast.AnnAssign)
+                for value in (
+                    self._values(node.value, scope, depth + 1) if isinstance(node.value, ast.Call) else [None]
+                )
+            ]
+            self.busy.remove((scope, name))
             return made if all(isinstance(value, _Instance) and not value.after for value in made) else [None]
         return known or [None]
 

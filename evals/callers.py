@@ -1,8 +1,10 @@
 """How well "who calls this?" is answered: `python -m evals.callers FOLDER [--functions 200] [--seed 1] [--json]`.
 
-Functions and methods are drawn from a Python project by their seed, among those that some file calls and whose name is no `__dunder__`; for each, the files that `Library.callers` names are compared with
-those of an oracle (`evals.call_oracle`). *exact* compares only certain calls with the oracle's certain ones, *exact and possible* all with all. *grep* is a search for `name(` in the same files, definitions left
-out. Micro scores count every (function, file) pair alike, macro scores every function.
+Functions and methods are drawn by a seed from a Python project, among those that some file calls or may call and that
+are no `__dunder__`. For each, the files that `Library.callers` names are compared with those of an oracle
+(`evals.call_oracle`). *exact* compares the certain calls with the oracle's certain ones, *exact and possible* all with
+all. *grep* is a search for `name(` in the same files, definitions left out. Micro scores count every pair of a function
+and a file alike, macro scores every function.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from evals.retrieval_eval import RetrievalReport
 from evals.runner import RunReport
 
 
-def retrievaltable(report: RetrievalReport) -> str:
+def retrieval_table(report: RetrievalReport) -> str:
     """One line a stage, the last being what a search returns, then the time it took."""
     columns = list(next(iter(report.stages.values()), {}))
     rows = [["stage", *columns, "recall@5, 95 %"]]
@@ -27,7 +27,7 @@ def retrievaltable(report: RetrievalReport) -> str:
     )
 
 
-def runtable(report: RunReport) -> str:
+def run_table(report: RunReport) -> str:
     """One line a metric, then errors, usage and time."""
     rows = [["metric", "%"], *([name, _percent(value)] for name, value in report.metrics.items())]
     usage = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in report.usage.items())

@@ -21,12 +21,13 @@ from ingest.pieces import Piece
 # or the dot after a string or another value, behind it (only looked at) what tells a call or an assignment. Possessive, so that no shorter
 # name is tried where a longer one is passed over.
 _CHAIN = re.compile(
-    rb"(?<![\w$])((?:super\( *\)|[\x22']|(?<![.\w]))(?:\?\.|\.|::|->))?"
+    rb"(?<![\w$])((?:super\( *\)|[\x22']|(?<![.\w]))(?:\?\.|\.|::|->)|\x01)?"
     rb"([A-Za-z_$\x80-\xff][\w$\x80-\xff]*+(?:(?:\?\.|\.|::|->)[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+)*+)"
     rb"(?=(!?\(|[ \t]{1,2}\(|(?:::)?<[\w\s,.&:<>\[\]]{0,80}>\(|[<!]|[ \t]{0,3}=(?![=>]))?)"
 )
 # `super(Class, self).`, said today without the parentheses' content.
 _OLD_SUPER = re.compile(rb"(?<=\bsuper\()\w+, *\w+(?=\)\.)")
+_MADE = 1  # the byte that stands for the dot after `Class()`, of whose methods the calls are known
 _JOINT = re.compile(r"\?\.|::|->")
 _IDENTIFIER = re.compile(r"[^\W\d][\w$]*(?:\.[^\W\d][\w$]*)*")
 _CODE_STRING = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::)[A-Za-z_]\w*)*")
@@ -129,9 +130,14 @@ class _Sheet:
             self._mention(piece, self._names(target))
             for first, last in found.spans:
                 self._blank(first, last)
+        for making in self.tree.makings:
+            dot = making.first_byte - 1
+            if making.kind == "method" and making.by != "super" and self.code[dot : dot + 1] == b".":
+                self.code[dot] = _MADE
+                self.calls[self._piece(dot)].update(dict.fromkeys(self.scopes.of_made(making)))
         code = _OLD_SUPER.sub(lambda match: b" " * len(match.group()), bytes(self.code))
         for piece, start, end, scope in self._runs():
-            local = self.locals.get(self.pieces[piece].trail, frozenset())
+            local = self.locals.get(self.pieces[piece].trail, set())
             mentioned, calls = self.mentioned[piece], self.calls[piece]
             for before, chain, after in dict.fromkeys(_CHAIN.findall(code, start, end)):
                 root = _ROOT.match(chain).group().decode("utf-8", "replace")  # type: ignore[union-attr]

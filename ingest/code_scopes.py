@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ingest.code_tree import CodeTree, Definition
+from ingest.code_tree import CodeTree, Definition, Making
 from ingest.languages.recognise import stem_of
 from ingest.languages.ubiquitous import is_receiver, ubiquitous
 
@@ -58,7 +58,8 @@ class Scope:
     last_byte: int
     is_container: bool
     full: str
-    locals: set[str] = field(default_factory=set)
+    locals: dict[str, int] = field(default_factory=dict)  # with how often each is bound
+    made: dict[str, list[Making]] = field(default_factory=dict)
     members: set[str] = field(default_factory=set)
     imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
     bases: list[str] = field(default_factory=list)
@@ -92,9 +93,12 @@ class Scopes:
             known = into.imports.get(name, ())
             if target not in known:
                 into.imports[name] = (*known, target)
-        for byte, text in tree.locals:
-            scope = self.around(byte)
-            scope.locals.add(text)
+        for byte, text in set(tree.locals):
+            bound = self.around(byte).locals
+            bound[text] = bound.get(text, 0) + 1
+        for making in tree.makings:
+            if making.kind != "method":
+                self.around(making.first_byte).made.setdefault(making.name, []).append(making)
         for byte, text in tree.bases:
             scope = self.around(byte)
             while not scope.is_container and scope.parent is not None:
@@ -108,7 +112,7 @@ class Scopes:
         if parent.is_container:
             parent.members.add(name[0])
         else:
-            parent.locals.add(name[-1])
+            parent.locals[name[-1]] = 1
         return Scope(
             parent,
             definition.first_byte,
@@ -144,10 +148,18 @@ class Scopes:
                 cursor = scope.last_byte
 
     def inheritances(self) -> Iterator[tuple[int, str]]:
-        """Yield the first byte of each class that inherits, and `package.Class(package.Base, …)`."""
+        """Yield the first byte of each class that inherits with `package.Class(package.Base, …)`, and of each variable of
+        the file with `package.variable = package.Class()`, or `= package.name` where it is another name for that."""
         for scope in self._scopes:
             if scope.bases and scope.full:
                 yield scope.first_byte, f"{scope.full}({', '.join(scope.bases)})"
+        for name, makings in self.module.made.items():
+            if len(makings) == self.module.locals[name] == 1 and name not in self.module.imports:
+                (making,) = makings
+                for full in self.called(making.by, b"", self.module):
+                    if full[0] != ".":
+                        call = "()" if making.kind == "made" else ""
+                        yield making.first_byte, f"{self.module.full}.{name} = {full}{call}"
 
     def called(self, written: str, reached: bytes, scope: Scope) -> tuple[str, ...]:
         """Return what a call calls: one name, several where imports leave a choice, none for a local or built-in.
@@ -161,6 +173,8 @@ class Scopes:
             return self._inherited(scope, last) if not rest else (f".{last}",)
         if reached[:1] in (b'"', b"'"):
             return ()  # a method of strings
+        if reached == b"\x01":
+            return ()  # a method of what was just made, see `of_made`
         if reached:
             return (f".{last}",)
         if is_receiver(root) and (not self._python or root != "super"):
@@ -168,9 +182,16 @@ class Scopes:
         found = self._resolved(root, scope)
         if found is None:
             return self._foreign(root, rest, last)
-        if not found:
-            return (f".{last}",) if rest else ()
-        return tuple(f"{full}.{rest}" for full in found) if rest else found
+        if not rest:
+            return tuple(full for full in found if not full.endswith("()"))
+        if not found or ("." in rest and found[0].endswith("()")):
+            return (f".{last}",)
+        return tuple(f"{full}.{rest}" for full in found)
+
+    def of_made(self, making: Making) -> tuple[str, ...]:
+        """Return what `Class().method()` calls."""
+        made = self.called(making.by, b"", self.around(making.first_byte))
+        return tuple(f"{full}().{making.name}" for full in made if full[0] != ".") or (f".{making.name}",)
 
     def stands_for(self, written: str, scope: Scope) -> tuple[str, ...]:
         """Return what a dotted name read in `scope` stands for; itself where the file does not say."""
@@ -190,7 +211,7 @@ class Scopes:
             elif root in around.imports:
                 return around.imports[root]
             elif root in around.locals:
-                return _LOCAL
+                return self._made(root, around)
             around = around.parent
         found = self.module.imports.get(root, ())
         if root in self.module.members:
@@ -198,6 +219,17 @@ class Scopes:
         if not found and root in self.module.locals:
             return (f"{self.module.full}.{root}",)  # a variable of the file, which others reach by this name too
         return found or None
+
+    def _made(self, name: str, scope: Scope) -> tuple[str, ...]:
+        """What a local variable is an instance of, written `Class()`, where every value it is given is made by a call."""
+        makings = scope.made.pop(name, None)  # gone while it is looked at: what is made of itself is made of nothing
+        if makings is None or len(makings) != scope.locals[name]:
+            return _LOCAL
+        found = [self.called(making.by, b"", scope) for making in makings]
+        scope.made[name] = makings
+        if not all(found) or any(full[0] == "." or full.endswith("()") for each in found for full in each):
+            return _LOCAL
+        return tuple(dict.fromkeys(f"{full}()" for each in found for full in each))
 
     def _foreign(self, root: str, rest: str, last: str) -> tuple[str, ...]:
         """What a call through a name that the file does not bind calls."""

@@ -9,6 +9,8 @@ What the captures of `ingest/languages/*.scm` mean:
 - `@local`: a name that means nothing outside its function. `@option`: a command-line option that the code defines.
 - `@imported`, with `@module` and `@alias`: what a name in this file stands for. `@base`: what the container around
   it inherits from.
+- `@made`: what is called to make the value of a `@variable`, or the one whose `@method` is called; `@same`: another name
+  for it.
 - `@route`: the string under which a view or handler is reached.
 - `@text`: comments and the insides of strings. `@leading`: what belongs to the definition below it.
 """
@@ -33,6 +35,7 @@ variable_declaration variable_declarator assignment_expression ambient_declarati
 _WRAPPERS = frozenset(_WRAPPED.split())
 _TEMPLATE = re.compile(r"<[^<>]*>")  # of `Pond<T>::Count`
 _DECLARED = re.compile(r"[^\W\d][\w$]*|\$[\w$]*")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _NAME = re.compile(r"[^\W\d][\w$]*")
 
 
@@ -69,6 +72,15 @@ class Import:
     spans: tuple[tuple[int, int], ...]
 
 
+class Making(NamedTuple):
+    """What a value is made by: the bytes of the variable or method it is for, and which of both that is."""
+
+    first_byte: int
+    name: str
+    kind: str  # "made" by calling it, the "same" as it, or the owner of a "method"
+    by: str
+
+
 @dataclass(frozen=True, slots=True)
 class CodeTree:
     """A parsed file. `every` definition is in the order of their bytes, the outer first; `definitions` are those at the
@@ -83,6 +95,7 @@ class CodeTree:
     locals: list[tuple[int, str]]
     bases: list[tuple[int, str]]
     imports: list[Import]
+    makings: list[Making]
     leading: frozenset[int]
 
 
@@ -97,9 +110,13 @@ def parse(data: bytes, language: str) -> CodeTree:
     root = Parser(loaded).parse(data).root_node
     definitions: dict[int, Definition] = {}
     imports: list[Import] = []
+    makings: list[Making] = []
     for _, captures in QueryCursor(query.groups).matches(root):
         if "imported" in captures:
             imports.append(_import(captures, data))
+        elif "made" in captures or "same" in captures:
+            if making := _making(captures, data):
+                makings.append(making)
         elif definition := _definition(captures, data):
             known = definitions.get(definition.name_byte)
             if known is None or known.last_byte - known.first_byte < definition.last_byte - definition.first_byte:
@@ -123,6 +140,7 @@ def parse(data: bytes, language: str) -> CodeTree:
         locals=[(byte, _bare(text)) for byte, text in _texts(captured.get("local", ()), data)],
         bases=sorted(_texts(captured.get("base", ()), data)),
         imports=imports,
+        makings=makings,
         leading=_leading(captured.get("leading", ()), data),
     )
 
@@ -180,6 +198,15 @@ def _import(captures: dict[str, list[Node]], data: bytes) -> Import:
     bound = _text(captures["alias"][0], data) if "alias" in captures else imported if module else ""
     said = (*captures.get("module", ()), *captures["imported"], *captures.get("alias", ()))
     return Import(bound, target, tuple((node.start_byte, node.end_byte) for node in said))
+
+
+def _making(captures: dict[str, list[Node]], data: bytes) -> Making | None:
+    kind = "method" if "method" in captures else "made" if "made" in captures else "same"
+    by = _text((captures.get("made") or captures["same"])[0], data)
+    if not _DOTTED.fullmatch(by):
+        return None
+    node = (captures.get("method") or captures["variable"])[0]
+    return Making(node.start_byte, _text(node, data), kind, by)
 
 
 def _nested(every: Iterable[Definition]) -> tuple[list[Definition], list[Definition]]:

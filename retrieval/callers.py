@@ -23,6 +23,7 @@ from retrieval.types import Definition
 
 _INHERITANCE = re.compile(r"(.*?)\((.*)\)")
 _SUPER = ".super()."
+_MADE = "()."
 _LONGEST_WAY = 200  # documents and names that one name is followed through
 _ASIDE = ("#", "//", "/*", "*", "@", '"')  # comments and decorators, which may name what stands below them
 _Tried = set[tuple[str, str]]
@@ -69,7 +70,14 @@ class _File:
                 else:
                     self.imports[alias or target.rpartition(".")[2]].append(target)
             for found in chunk.inherits:
-                if match := _INHERITANCE.fullmatch(found):
+                variable, equals, value = found.partition(" = ")
+                if equals:
+                    own = variable.removeprefix(f"{module}.")
+                    into = self.bases if value.endswith("()") else self.imports
+                    into[own] = [value.removesuffix("()")]
+                    if into is self.imports:
+                        self.names.pop(own, None)
+                elif match := _INHERITANCE.fullmatch(found):
                     self.bases[match.group(1).removeprefix(f"{module}.")] = match.group(2).split(", ")
 
 
@@ -128,6 +136,10 @@ class CallGraph:
         file = self._file(place.path)
         return file.names.get(place.name) or (file.chunks[0] if file.chunks and not place.name else None)
 
+    def chunk_at(self, path: str, line: int) -> Chunk | None:
+        """Return the chunk of a document that holds a line."""
+        return next((c for c in self._file(path).chunks if c.start_line <= line <= c.end_line), None)
+
     # References -----------------------------------------------------------------------------------------------------
 
     def definition(self, place: Place) -> Definition:
@@ -148,7 +160,8 @@ class CallGraph:
             targets = (found.partition(" as ")[0] for found in chunk.imports)
             if any(self.settled(target) == place for target in targets if target.rpartition(".")[2] in lasts):
                 importers.append(chunk)
-            bases = [base for found in chunk.inherits for base in found.rpartition("(")[2].rstrip(")").split(", ")]
+            heads = [found.rpartition("(")[2].rstrip(")") for found in chunk.inherits if " = " not in found]
+            bases = [base for head in heads for base in head.split(", ")]
             if any(self.settled(base) == place for base in bases if base.rpartition(".")[2] in lasts):
                 subclasses.append(chunk)
         line, end_line, signature = self._signature(place)
@@ -187,11 +200,12 @@ class CallGraph:
         if "." not in call:
             # A language whose files share their names with their folder, or that says elsewhere what it brings.
             near = posixpath.dirname(chunk.path) == posixpath.dirname(place.path)
-            return True if near and not place.is_member or self.places(call) == [place] else None
+            return True if (near and not place.is_member) or self.places(call) == [place] else None
         found = self.settled(call, chunk.path)
         if found is not None:
             return found == place
-        return None if (place.is_member and self._is_inside(call)) or not python else False
+        unknown = _MADE in call or self._is_inside(call)  # what a call returns is not known, whoever defines it
+        return None if (place.is_member and unknown) or not python else False
 
     def _renamed(self, chunk: Chunk, last: str, place: Place) -> Iterator[str]:
         """The names under which a chunk imports the definition."""
@@ -216,6 +230,10 @@ class CallGraph:
             owner, _, method = name.partition(_SUPER)
             place = self._follow(owner, seen_from, tried)
             return self._first_with(self._mro(place)[1:], method) if place else None
+        if _MADE in name:
+            owner, _, method = name.partition(_MADE)
+            place = self._follow(owner, seen_from, tried)
+            return self._member(place, method) if place else None
         for module, rest in _cuts(name):
             path = self._module(module, seen_from)
             if path is None:

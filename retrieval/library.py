@@ -17,6 +17,7 @@ import regex
 from opentelemetry import trace
 
 from ingest import names
+from ingest.code_scopes import module_of
 from ingest.errors import FileFailed, ToolError, WorkspaceMissing
 from ingest.load import load
 from ingest.types import Chunk, Document
@@ -26,12 +27,12 @@ from retrieval.embedders import embedder_named
 from retrieval.index import verify
 from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
 from retrieval.passages import passages
-from retrieval.protocols import Store
+from retrieval.protocols import EVERY, Store
 from retrieval.rerank import Reader
 from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
 from retrieval.tokens import parts_of
-from retrieval.types import Definition, Hit, Passage, Scope, SearchResult
+from retrieval.types import Definition, Hit, Passage, Scope, SearchResult, Symbols
 from retrieval.workspace import Lock, Workspace
 
 GREP_SECONDS = 5.0
@@ -47,16 +48,6 @@ READ_LINES = 200
 """Lines that one `read` returns at the most."""
 
 _tracer = trace.get_tracer("hoplite.retrieval")
-
-
-@dataclass(frozen=True, slots=True)
-class Symbols:
-    """Where a name is defined and who mentions it. `near` are defined names that look like it, where none is it."""
-
-    name: str
-    defined: tuple[Chunk, ...]
-    mentioned: tuple[Chunk, ...]
-    near: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +112,39 @@ class Library:
         return passages(result.hits, query=query, limit=limit, idf=self.store.idf, first_label=first_label)
 
     def symbols(self, name: str, limit: int = 10) -> Symbols:
-        """Return the chunks that define a name and those that mention it, at most `limit` of each.
+        """Return the chunks that define a name and those that mention it, at most `limit` of each; and what the name can
+        mean in code, with everything that refers to it.
 
         A code name is looked up as written, prose as it folds: `load_settings()`, `Settings.load`, "Data retention".
+        `callers` says in which other ways a code name may be written.
         """
         with _tracer.start_as_current_span("symbols", attributes={"hoplite.name": name}):
             bare = _bare(name)
             forms = [form for form in dict.fromkeys([bare, names.prose_name(bare)]) if form]
-            defined = self._with_names(self.store.definers(forms, common=10 * limit), limit)
-            mentioned = self._with_names(self.store.mentioners(forms, common=50 * limit), limit, but=defined)
-            near = () if defined else self._near(bare)
-        return Symbols(name, defined, mentioned, near)
+            defined = self._with_names(self.store.definers(forms, common=EVERY))
+            found = self.callers(bare)
+            known = {chunk.id for one in found for chunk in self._referring(one)}
+            # A name in full is written in many ways, and what is bare belongs to it where it means nothing else.
+            own = [one.name.removeprefix(f"{module_of(one.path)}.") for one in found]
+            forms += [
+                form
+                for one in own
+                if one != bare
+                for form in (one, *names.with_tails(one)[: 3 if len(own) == 1 else 2])
+            ]
+            defining = [chunk for one in found if (chunk := self._graph.chunk_at(one.path, one.line))]
+            mentioned = self._with_names(self.store.mentioners(forms, common=EVERY), but=[*defined, *defining])
+            headed = [chunk for chunk in defined if chunk.kind == "prose"]
+            near = () if defined or found else self._near(bare)
+        return Symbols(
+            name=name,
+            defined=(defined or tuple(defining))[:limit],
+            mentioned=mentioned[:limit],
+            definitions=tuple(found),
+            other=tuple(chunk for chunk in mentioned if chunk.kind == "code" and chunk.id not in known),
+            documentation=(*headed, *(chunk for chunk in mentioned if chunk.kind == "prose")),
+            near=near,
+        )
 
     def callers(self, name: str) -> list[Definition]:
         """Return everything in code that a name can mean, each with the chunks that call it; none for an unknown name.
@@ -253,15 +266,15 @@ class Library:
     def _sources(self, paths: Sequence[str]) -> list[tuple[str, str]]:
         return [(path, entry.source) for path in paths if (entry := self._manifest.entry(path))]
 
-    def _with_names(
-        self, found: Mapping[str, tuple[int, ...]], limit: int, but: Sequence[Chunk] = ()
-    ) -> tuple[Chunk, ...]:
+    def _referring(self, found: Definition) -> tuple[Chunk, ...]:
+        return (*found.callers, *found.possible, *found.importers, *found.subclasses)
+
+    def _with_names(self, found: Mapping[str, tuple[int, ...]], but: Sequence[Chunk] = ()) -> tuple[Chunk, ...]:
         """The chunks found, code before prose and tests last, in the order of their places."""
         known = {chunk.id for chunk in but}
         ids = sorted({chunk for chunks in found.values() for chunk in chunks} - known)
         chunks = self.store.chunks(ids).values()
-        ordered = sorted(chunks, key=lambda c: (c.kind != "code", is_test(c.path), c.path, c.start_line, c.id))
-        return tuple(ordered[:limit])
+        return tuple(sorted(chunks, key=lambda c: (c.kind != "code", is_test(c.path), c.path, c.start_line, c.id)))
 
     def _near(self, name: str) -> tuple[str, ...]:
         """Defined names that differ from this one in case, humps, underscores or a qualifier."""

@@ -211,7 +211,7 @@ class ServerStore:
     @_told
     def callers(self, names: Sequence[str]) -> set[int]:
         """Return the chunks that mention one of these names, or call something of which it is the last part."""
-        either = [self._match(field, name) for name in names for field in ("mentions", "everyday_calls")]
+        either: list[Any] = [self._match(field, name) for name in names for field in ("mentions", "everyday_calls")]
         return {_number(record.id) for record in self._scroll(self._models.Filter(should=either), payload=False)}
 
     @_told

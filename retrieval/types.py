@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from ingest.types import Chunk, Kind
 
@@ -80,6 +81,36 @@ class Definition:
     possible: tuple[Chunk, ...]
     importers: tuple[Chunk, ...]
     subclasses: tuple[Chunk, ...]
+
+
+State = Literal["found", "unmentioned", "unresolved", "unknown"]
+"""What is known of a name: defined and mentioned; defined, but mentioned nowhere; mentioned, but defined nowhere; none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """Where a name is defined and who mentions it, code before prose and tests last.
+
+    `defined` and `mentioned` are at most as many as was asked for. `definitions` are what it can mean in code, each
+    with those that refer to it; `other` are chunks of code that mention it in no such way, `documentation` those of
+    prose that mention or head a section with it. `near` are defined names that look like it, where none is it.
+    """
+
+    name: str
+    defined: tuple[Chunk, ...]
+    mentioned: tuple[Chunk, ...]
+    definitions: tuple[Definition, ...] = ()
+    other: tuple[Chunk, ...] = ()
+    documentation: tuple[Chunk, ...] = ()
+    near: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """What is known of the name."""
+        if not self.defined and not self.definitions:
+            return "unresolved" if self.mentioned else "unknown"
+        used = any(d.callers or d.possible or d.importers or d.subclasses for d in self.definitions)
+        return "found" if used or self.mentioned or self.documentation else "unmentioned"
 
 
 @dataclass(frozen=True, slots=True)

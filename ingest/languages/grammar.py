@@ -23,7 +23,7 @@ _WHEELS = {
     "c": ("tree_sitter_c", "language", "c"),
     "cpp": ("tree_sitter_cpp", "language", "cpp"),
 }
-_GROUPED = re.compile(r"@(?:name|imported)\b")
+_GROUPED = re.compile(r"@(?:name|imported|made|same)\b")
 LANGUAGES = frozenset(_WHEELS)
 """The languages that are cut by their grammar; other code is cut by its blank lines."""
 

@@ -39,3 +39,8 @@
 
 (class_definition superclasses: (argument_list [(identifier) (attribute)] @base))
 (class_definition superclasses: (argument_list (subscript value: (_) @base)))
+
+; What a variable is made of, and methods of what was just made.
+(assignment left: (identifier) @variable right: (call function: [(identifier) (attribute)] @made))
+(call function: (attribute object: (call function: [(identifier) (attribute)] @made) attribute: (identifier) @method))
+(module (expression_statement (assignment left: (identifier) @variable right: [(identifier) (attribute)] @same)))
