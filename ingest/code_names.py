@@ -18,8 +18,8 @@ from ingest.names import file_names, identifiers, is_file, unique, with_tails
 from ingest.pieces import Piece
 
 # A name with what it is reached through, over the source's bytes: `a.b`, `a::b`, `a->b`, `a?.b`; before it `super().`
-# or the dot after a string or another value, behind it (only looked at) what tells a call or an assignment. Possessive, so that no shorter
-# name is tried where a longer one is passed over.
+# or the dot after a string or another value, behind it (only looked at) what tells a call or an assignment. Possessive,
+# so that no shorter name is tried where a longer one is passed over.
 _CHAIN = re.compile(
     rb"(?<![\w$])((?:super\( *\)|[\x22']|(?<![.\w]))(?:\?\.|\.|::|->)|\x01)?"
     rb"([A-Za-z_$\x80-\xff][\w$\x80-\xff]*+(?:(?:\?\.|\.|::|->)[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+)*+)"
@@ -221,6 +221,8 @@ class _Sheet:
         elif _PATH_STRING.fullmatch(bare) and any(c.isalpha() for c in bare.rpartition("/")[2]):
             target = resolved(bare, self.path) if bare.startswith(".") else bare
             self._mention(piece, file_names(target))
+            if bare.startswith("/"):
+                self.mentioned[piece][bare] = None  # a route, if one is defined so
         elif bare.startswith("--") and len(bare) > 3:
             self.mentioned[piece][bare.partition("=")[0]] = None
 
@@ -279,7 +281,13 @@ def route_name(text: str) -> str:
 
 
 def _is_route(text: str) -> bool:
-    return any(char.isalnum() for char in text) and not any(char.isspace() for char in text)
+    """False for what the methods that routes share with dictionaries and clients take: a word, an address."""
+    return (
+        ("/" in text or "<" in text)
+        and "://" not in text
+        and any(char.isalnum() for char in text)
+        and not any(char.isspace() for char in text)
+    )
 
 
 def module_names(path: str, language: str) -> list[str]:

@@ -1,10 +1,11 @@
 """What a name in a file of code stands for: the scopes of the file, and the calls and bases they resolve.
 
 Names are written as fully as one file tells them. A file is called by its dotted path, so what it defines is
-`package.module.Class.method`; what it imports is written as the import says. `self.method()` is written as a method of the
-class around it, whether the class or one of its bases defines it; `super().method()` as
-`package.module.Class.super().method`. A method of something unknown is `.method`. In a language whose imports do not name
-what they bring, a bare name that the file does not define stays bare.
+`package.module.Class.method`; what it imports is written as the import says. `self.method()` is a method of the class
+around it, whether the class or one of its bases defines it; `super().method()` is
+`package.module.Class.super().method`, and a method of what is only ever `Class()` is `package.module.Class().method`.
+A method of something unknown is `.method`. In a language whose imports do not name what they bring, a bare name that
+the file does not define stays bare.
 """
 
 from __future__ import annotations
@@ -148,8 +149,8 @@ class Scopes:
                 cursor = scope.last_byte
 
     def inheritances(self) -> Iterator[tuple[int, str]]:
-        """Yield the first byte of each class that inherits with `package.Class(package.Base, …)`, and of each variable of
-        the file with `package.variable = package.Class()`, or `= package.name` where it is another name for that."""
+        """Yield the first byte of each class that inherits with `package.Class(package.Base, …)`, and of each variable
+        of the file with `package.variable = package.Class()`, or `= package.name` where it is another name for that."""
         for scope in self._scopes:
             if scope.bases and scope.full:
                 yield scope.first_byte, f"{scope.full}({', '.join(scope.bases)})"
@@ -164,8 +165,8 @@ class Scopes:
     def called(self, written: str, reached: bytes, scope: Scope) -> tuple[str, ...]:
         """Return what a call calls: one name, several where imports leave a choice, none for a local or built-in.
 
-        `written` is the dotted name before the parenthesis, `reached` what stands before that: `super().`, the dot after
-        a value, or nothing.
+        `written` is the dotted name before the parenthesis, `reached` what stands before that: `super().`, the dot
+        after a value, or nothing.
         """
         root, _, rest = written.partition(".")
         last = written.rpartition(".")[2]
@@ -221,7 +222,7 @@ class Scopes:
         return found or None
 
     def _made(self, name: str, scope: Scope) -> tuple[str, ...]:
-        """What a local variable is an instance of, written `Class()`, where every value it is given is made by a call."""
+        """What a local variable is an instance of, as `Class()`, where every value it is given is made by a call."""
         makings = scope.made.pop(name, None)  # gone while it is looked at: what is made of itself is made of nothing
         if makings is None or len(makings) != scope.locals[name]:
             return _LOCAL

@@ -9,8 +9,8 @@ What the captures of `ingest/languages/*.scm` mean:
 - `@local`: a name that means nothing outside its function. `@option`: a command-line option that the code defines.
 - `@imported`, with `@module` and `@alias`: what a name in this file stands for. `@base`: what the container around
   it inherits from.
-- `@made`: what is called to make the value of a `@variable`, or the one whose `@method` is called; `@same`: another name
-  for it.
+- `@made`: what is called to make the value of a `@variable`, or the one whose `@method` is called; `@same`: another
+  name for it.
 - `@route`: the string under which a view or handler is reached.
 - `@text`: comments and the insides of strings. `@leading`: what belongs to the definition below it.
 """

@@ -1,9 +1,10 @@
 """Who calls, imports and inherits what: the names that chunks of code carry, settled against their definitions.
 
-A chunk says what it calls as fully as its own file tells (`ingest.code_scopes`). Here such a name is followed to where it
-is defined: through a package's own imports, through `import *`, and from a class to the first of its bases that defines a
-method. A call is *exact* where that leads to the definition asked about. It is *possible* where the receiver is not known
-and the method has the same last name; one that leads to another definition, or out of what is indexed, is neither.
+A chunk says what it calls as fully as its own file tells (`ingest.code_scopes`). Here such a name is followed to where
+it is defined: through a package's own imports, through `import *`, and from a class to the first of its bases that
+defines a method. A call is *exact* where that leads to the definition asked about. It is *possible* where the receiver
+is not known and the method has the same last name; one that leads to another definition, or out of what is indexed, is
+neither.
 """
 
 from __future__ import annotations

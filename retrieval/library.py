@@ -112,8 +112,8 @@ class Library:
         return passages(result.hits, query=query, limit=limit, idf=self.store.idf, first_label=first_label)
 
     def symbols(self, name: str, limit: int = 10) -> Symbols:
-        """Return the chunks that define a name and those that mention it, at most `limit` of each; and what the name can
-        mean in code, with everything that refers to it.
+        """Return the chunks that define a name and those that mention it, at most `limit` of each; and what the name
+        can mean in code, with everything that refers to it.
 
         A code name is looked up as written, prose as it folds: `load_settings()`, `Settings.load`, "Data retention".
         `callers` says in which other ways a code name may be written.

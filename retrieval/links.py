@@ -1,7 +1,7 @@
 """Which chunks define, mention and call which names, in SQLite.
 
-Calls are linked by the last part of what they call, and only where the chunk does not mention that part anyway: a call of
-`get` or `join`, which are no mentions. So the links of 28,900 chunks of code grow by 3 per cent.
+Calls are linked by the last part of what they call, and only where the chunk does not mention that part anyway: a call
+of `get` or `join`, which are no mentions. So the links of Django's 28,900 chunks of code grow by 3 per cent.
 
 A name carries how many chunks define and mention it, so that one which everything mentions is passed over by reading
 one row. A chunk's own names are in its row: deleting needs no index by chunk.

@@ -84,7 +84,7 @@ class Definition:
 
 
 State = Literal["found", "unmentioned", "unresolved", "unknown"]
-"""What is known of a name: defined and mentioned; defined, but mentioned nowhere; mentioned, but defined nowhere; none."""
+"""What is known of a name: it is defined and mentioned; defined only; mentioned only; neither."""
 
 
 @dataclass(frozen=True, slots=True)

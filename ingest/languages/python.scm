@@ -44,3 +44,8 @@
 (assignment left: (identifier) @variable right: (call function: [(identifier) (attribute)] @made))
 (call function: (attribute object: (call function: [(identifier) (attribute)] @made) attribute: (identifier) @method))
 (module (expression_statement (assignment left: (identifier) @variable right: [(identifier) (attribute)] @same)))
+
+; Routes: Django, Flask, FastAPI.
+(call function: [(identifier) (attribute)] @_route
+  arguments: (argument_list . (string (string_content) @route))
+  (#match? @_route "^(re_)?path$|[.](route|get|post|put|patch|delete|websocket)$"))
