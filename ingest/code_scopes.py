@@ -178,7 +178,7 @@ class Scopes:
             return ()  # a method of what was just made, see `of_made`
         if reached:
             return (f".{last}",)
-        if is_receiver(root) and (not self._python or root != "super"):
+        if root in ("self", "cls") if self._python else is_receiver(root):
             return self._own(root, rest, scope)
         found = self._resolved(root, scope)
         if found is None:

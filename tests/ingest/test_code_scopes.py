@@ -63,8 +63,8 @@ def test_a_variable_that_is_also_something_else_is_unknown(document: Make) -> No
 
 def test_a_method_of_the_own_class_and_of_its_bases_is_told_by_the_class(document: Make) -> None:
     code = (
-        "class Pond(Water):\n    def fill(self):\n        self.drain()\n        super().fill()\n        self.pump.start()\n"
-        "        cls()\n\n    @classmethod\n    def make(cls):\n        return cls()\n"
+        "class Pond(Water):\n    def fill(self):\n        self.drain()\n        super().fill()\n"
+        "        self.pump.start()\n\n    @classmethod\n    def make(cls):\n        return cls()\n"
     )
     assert calls(document, code) == {
         "heron.jobs.Pond.drain",
