@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
 
 from ingest.code_scopes import Scope, Scopes, absolute
@@ -17,22 +18,24 @@ from ingest.links import resolved
 from ingest.names import file_names, identifiers, is_file, unique, with_tails
 from ingest.pieces import Piece
 
-# A name with what it is reached through, over the source's bytes: `a.b`, `a::b`, `a->b`, `a?.b`; before it `super().`
-# or the dot after a string or another value, behind it (only looked at) what tells a call or an assignment. Possessive,
-# so that no shorter name is tried where a longer one is passed over.
+# A name with what it is reached through, over the source's bytes: `a.b`, `a::b`, `a->b`, `a?.b`; the dot that stands
+# before it, and behind it (only looked at) what tells a call or an assignment. Possessive, so that no shorter name is
+# tried where a longer one is passed over; numbers match too, so that every match begins with one of a set of bytes,
+# which is what makes the search fast.
 _CHAIN = re.compile(
-    rb"(?<![\w$])((?:super\( *\)|[\x22']|(?<![.\w]))(?:\?\.|\.|::|->)|\x01)?"
-    rb"([A-Za-z_$\x80-\xff][\w$\x80-\xff]*+(?:(?:\?\.|\.|::|->)[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+)*+)"
+    rb"([\w$\x80-\xff](?:(?<=([.\x01-\x03])[\w$\x80-\xff])|)"
+    rb"[\w$\x80-\xff]*+(?:(?:\?\.|\.|::|->)[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+)*+)"
     rb"(?=(!?\(|[ \t]{1,2}\(|(?:::)?<[\w\s,.&:<>\[\]]{0,80}>\(|[<!]|[ \t]{0,3}=(?![=>]))?)"
 )
-# `super(Class, self).`, said today without the parentheses' content.
-_OLD_SUPER = re.compile(rb"(?<=\bsuper\()\w+, *\w+(?=\)\.)")
-_MADE = 1  # the byte that stands for the dot after `Class()`, of whose methods the calls are known
+# Dots of which more is known than that a value stands before them are other bytes.
+_AFTER_MAKING, _AFTER_SUPER, _AFTER_TEXT = b"\x01", b"\x02", b"\x03"
+_SUPER = re.compile(rb"(\bsuper\([^()]*\))\.")
+_DIGITS = frozenset(b"0123456789")
 _JOINT = re.compile(r"\?\.|::|->")
 _IDENTIFIER = re.compile(r"[^\W\d][\w$]*(?:\.[^\W\d][\w$]*)*")
 _CODE_STRING = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::)[A-Za-z_]\w*)*")
 _PATH_STRING = re.compile(r"[\w.@-]*(?:/[\w.@-]+)+")
-_ROOT = re.compile(rb"[\w$\x80-\xff]+")
+_NOTHING: frozenset[str] = frozenset()
 _LONGEST_STRING = 120
 # What comments say of the object itself, and what Python defines under the same name in every class.
 _UNDEFINED = re.compile(r"^(?:self|cls|this|super)\.|(?:^|\.)__\w*$|^__")
@@ -58,6 +61,7 @@ class _Sheet:
         self.code = bytearray(data)  # in which what is no code to read names from is blanked
         self.path = path
         self.module = module_names(path, language)
+        self.language = language
         self.stop = ubiquitous(language)
         self.scopes = Scopes(tree, path, language, len(data))
         offsets = [0, *accumulate(len(line) + 1 for line in data.split(b"\n"))]
@@ -71,7 +75,6 @@ class _Sheet:
         self.prose: list[list[str]] = [[] for _ in pieces]
         self.locals: dict[tuple[str, ...], set[str]] = {}
         self.imports = {found.name: absolute(found.target, path) for found in tree.imports if found.name}
-        self.forms: dict[tuple[bytes, bytes, bool], tuple[str, ...]] = {}
 
     def definitions(self) -> None:
         """Each definition is known by its qualified name and its tails, at the top also through its module."""
@@ -133,21 +136,25 @@ class _Sheet:
         for making in self.tree.makings:
             dot = making.first_byte - 1
             if making.kind == "method" and making.by != "super" and self.code[dot : dot + 1] == b".":
-                self.code[dot] = _MADE
+                self.code[dot : dot + 1] = _AFTER_MAKING
                 self.calls[self._piece(dot)].update(dict.fromkeys(self.scopes.of_made(making)))
-        code = _OLD_SUPER.sub(lambda match: b" " * len(match.group()), bytes(self.code))
+        code = _dotted(bytes(self.code))
+        parsed: dict[bytes, tuple[str, str, str | None, bool]] = {}
         for piece, start, end, scope in self._runs():
-            local = self.locals.get(self.pieces[piece].trail, set())
+            local = self.locals.get(self.pieces[piece].trail, _NOTHING)
             mentioned, calls = self.mentioned[piece], self.calls[piece]
-            for before, chain, after in dict.fromkeys(_CHAIN.findall(code, start, end)):
-                root = _ROOT.match(chain).group().decode("utf-8", "replace")  # type: ignore[union-attr]
-                key = (chain, after[:1], root in local)
-                if (forms := self.forms.get(key)) is None:
-                    forms = self.forms[key] = tuple(self._chain(*key))
-                for form in forms:
-                    mentioned[form] = None
-                if after[-1:] == b"(":
-                    written = _JOINT.sub(".", chain.decode("utf-8", "replace"))
+            for chain, before, after in dict.fromkeys(_CHAIN.findall(code, start, end)):
+                if chain not in parsed:
+                    said = _JOINT.sub(".", chain.decode("utf-8", "replace"))
+                    first = said.partition(".")[0]
+                    parsed[chain] = said, first, self.imports.get(first), b"." in chain
+                written, root, target, has_dot = parsed[chain]
+                if chain[0] in _DIGITS:
+                    continue
+                is_local = root in local
+                known = None if is_local else target
+                mentioned.update(_forms(written, after[:1], is_local, has_dot, known, self.language))
+                if after[-1:] == b"(" and before not in (_AFTER_MAKING, _AFTER_TEXT):
                     for name in self.scopes.called(written, before, scope):
                         calls[name] = None
 
@@ -164,48 +171,11 @@ class _Sheet:
                     yield at, max(start, self.starts[at]), min(end, self.ends[at]), scope
                 at += 1
 
-    def _chain(self, chain: bytes, after: bytes, is_local: bool) -> Iterator[str]:
-        """Yield what a chain mentions."""
-        chained = chain.decode("utf-8", "replace")
-        written = _JOINT.sub(".", chained)
-        root, _, rest = written.partition(".")
-        called = after in (b"(", b"<", b"!")
-        assigned = after in (b"=", b" ", b"\t")
-        if not rest and (is_local or root in self.stop or (assigned and not root.isupper())):
-            return
-        if target := self.imports.get(root) if not is_local else None:
-            if "." in rest and rest.rpartition(".")[2] in self.stop:
-                rest = rest.rpartition(".")[0]
-            if rest:
-                yield from self._names(f"{target}.{rest}")
-            yield from self._names(target, weak=bool(rest))
-            return
-        if rest and (is_receiver(root) or is_local):
-            root, written = "", rest
-        if rest.rpartition(".")[2] in self.stop:
-            # `TIME_ZONE.split` speaks of TIME_ZONE: what a built-in type can do is no name.
-            written = written.rpartition(".")[0]
-        yield from self._names(written, weak=not called and "." in chained)
-        if root and rest:
-            yield from self._names(root, weak=True)
-
-    def _names(self, name: str, *, weak: bool = False) -> Iterator[str]:
-        """Yield a name and its tails. Of an attribute that is only read (`weak`), one lower-case word says too little:
-        `x.name` is no mention of whatever else is called "name"."""
-        if not name or name.startswith("__"):
-            return
-        for form in with_tails(name) if "." in name else (name,):
-            last = form.rpartition(".")[2]
-            if len(last) <= 2 or last.startswith("__") or not self._says_something(form):
-                continue
-            if not ("." not in form and weak and last.islower() and "_" not in last.strip("_")):
-                yield form
+    def _names(self, name: str) -> Iterator[str]:
+        return _tails(name, self.stop)
 
     def _mention(self, piece: int, names: Iterable[str]) -> None:
-        self.mentioned[piece].update((name, None) for name in names if self._says_something(name))
-
-    def _says_something(self, name: str) -> bool:
-        return name not in self.stop and not _UNDEFINED.search(name)
+        self.mentioned[piece].update((name, None) for name in names if _says_something(name, self.stop))
 
     def _string(self, piece: int, text: str) -> None:
         """A string or comment mentions what its words would in prose; one that is a name, a path or an option is it."""
@@ -288,6 +258,64 @@ def _is_route(text: str) -> bool:
         and any(char.isalnum() for char in text)
         and not any(char.isspace() for char in text)
     )
+
+
+def _dotted(code: bytes) -> bytes:
+    """The code with the dots told apart that stand after a text, `super()`, another value, or one another."""
+    code = code.replace(b"..", b"  ").replace(b'".', b'"' + _AFTER_TEXT).replace(b"'.", b"'" + _AFTER_TEXT)
+    code = code.replace(b")->", b") .").replace(b"]->", b"] .").replace(b")::", b") .").replace(b")?.", b") .")
+    return _SUPER.sub(rb"\1" + _AFTER_SUPER, code) if b"super" in code else code
+
+
+@lru_cache(maxsize=50_000)  # a project says the same few things in most of its files
+def _forms(
+    written: str, after: bytes, is_local: bool, has_dot: bool, target: str | None, language: str
+) -> dict[str, None]:
+    """Return the names that a chain mentions, given the first byte behind it and what its root was imported as.
+    One that is reached only by `->` or `::` is read for its own sake; `has_dot` tells the others."""
+    return dict.fromkeys(_mentions(written, after, is_local, has_dot, target, ubiquitous(language)))
+
+
+def _mentions(
+    written: str, after: bytes, is_local: bool, has_dot: bool, target: str | None, stop: frozenset[str]
+) -> Iterator[str]:
+    root, _, rest = written.partition(".")
+    called = after in (b"(", b"<", b"!")
+    assigned = after in (b"=", b" ", b"\t")
+    if not rest and (is_local or root in stop or (assigned and not root.isupper())):
+        return
+    if target:
+        if "." in rest and rest.rpartition(".")[2] in stop:
+            rest = rest.rpartition(".")[0]
+        if rest:
+            yield from _tails(f"{target}.{rest}", stop)
+        yield from _tails(target, stop, weak=bool(rest))
+        return
+    if rest and (is_receiver(root) or is_local):
+        root, written = "", rest
+    if rest.rpartition(".")[2] in stop:
+        # `TIME_ZONE.split` speaks of TIME_ZONE: what a built-in type can do is no name.
+        written = written.rpartition(".")[0]
+    yield from _tails(written, stop, weak=not called and has_dot)
+    if root and rest:
+        yield from _tails(root, stop, weak=True)
+
+
+def _tails(name: str, stop: frozenset[str], *, weak: bool = False) -> Iterator[str]:
+    """Yield a name and its tails. Of an attribute that is only read (`weak`), one lower-case word says too little:
+    `x.name` is no mention of whatever else is called "name"."""
+    if not name or name.startswith("__"):
+        return
+    for form in with_tails(name) if "." in name else (name,):
+        last = form.rpartition(".")[2]
+        if len(last) <= 2 or last.startswith("__") or not _says_something(form, stop):
+            continue
+        if not ("." not in form and weak and last.islower() and "_" not in last.strip("_")):
+            yield form
+
+
+def _says_something(name: str, stop: frozenset[str]) -> bool:
+    return name not in stop and not _UNDEFINED.search(name)
 
 
 def module_names(path: str, language: str) -> list[str]:

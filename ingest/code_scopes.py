@@ -165,17 +165,13 @@ class Scopes:
     def called(self, written: str, reached: bytes, scope: Scope) -> tuple[str, ...]:
         """Return what a call calls: one name, several where imports leave a choice, none for a local or built-in.
 
-        `written` is the dotted name before the parenthesis, `reached` what stands before that: `super().`, the dot
-        after a value, or nothing.
+        `written` is the dotted name before the parenthesis, `reached` the dot before that which a value
+        stands before, or nothing; after `super()` it is the byte 2.
         """
         root, _, rest = written.partition(".")
         last = written.rpartition(".")[2]
-        if reached.startswith(b"super"):
+        if reached == b"\x02":
             return self._inherited(scope, last) if not rest else (f".{last}",)
-        if reached[:1] in (b'"', b"'"):
-            return ()  # a method of strings
-        if reached == b"\x01":
-            return ()  # a method of what was just made, see `of_made`
         if reached:
             return (f".{last}",)
         if root in ("self", "cls") if self._python else is_receiver(root):
