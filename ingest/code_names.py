@@ -99,20 +99,19 @@ class _Sheet:
         """Read the captures: constants, fields, options, routes, locals, and what comments and strings say."""
         for byte, name in self.tree.locals:
             self._locals(self._piece(byte)).add(name)
-        special = {
-            mark.first_byte
-            for mark in self.tree.marks
-            if (mark.kind == "option" and mark.text.startswith("-")) or (mark.kind == "route" and _is_route(mark.text))
-        }
+        options = {mark.first_byte for mark in self.tree.marks if mark.kind == "option" and mark.text.startswith("-")}
         for mark in self.tree.marks:
             piece = self._piece(mark.first_byte)
             if mark.kind == "text":
                 self._blank(mark.first_byte, mark.last_byte)
-                if mark.first_byte not in special:
+                if mark.first_byte not in options:
                     self._string(piece, mark.text)
-            elif mark.kind in ("option", "route"):
-                if mark.first_byte in special:
-                    self.defines[piece][mark.text if mark.kind == "option" else route_name(mark.text)] = None
+            elif mark.kind == "option":
+                if mark.first_byte in options:
+                    self.defines[piece][mark.text] = None
+            elif mark.kind == "route":
+                if _is_route(mark.text):
+                    self.defines[piece][route_name(mark.text)] = None
             else:
                 owner = self._owner(mark.first_byte) if mark.kind != "constant" else ()
                 self._blank(mark.first_byte, mark.last_byte)
@@ -146,17 +145,16 @@ class _Sheet:
             for chain, before, after in dict.fromkeys(_CHAIN.findall(code, start, end)):
                 if chain not in parsed:
                     said = _JOINT.sub(".", chain.decode("utf-8", "replace"))
-                    first = said.partition(".")[0]
-                    parsed[chain] = said, first, self.imports.get(first), b"." in chain
-                written, root, target, has_dot = parsed[chain]
+                    head = said.partition(".")[0]
+                    parsed[chain] = said, head, self.imports.get(head), b"." in chain
+                written, root, stands_for, has_dot = parsed[chain]
                 if chain[0] in _DIGITS:
                     continue
                 is_local = root in local
-                known = None if is_local else target
+                known = None if is_local else stands_for
                 mentioned.update(_forms(written, after[:1], is_local, has_dot, known, self.language))
                 if after[-1:] == b"(" and before not in (_AFTER_MAKING, _AFTER_TEXT):
-                    for name in self.scopes.called(written, before, scope):
-                        calls[name] = None
+                    calls.update(dict.fromkeys(self.scopes.called(written, before, scope)))
 
     def _runs(self) -> Iterator[tuple[int, int, int, Scope]]:
         """Yield the bytes of each piece, parted where a scope begins or ends."""
@@ -191,7 +189,7 @@ class _Sheet:
         elif _PATH_STRING.fullmatch(bare) and any(c.isalpha() for c in bare.rpartition("/")[2]):
             target = resolved(bare, self.path) if bare.startswith(".") else bare
             self._mention(piece, file_names(target))
-            if bare.startswith("/"):
+            if text.startswith("/"):
                 self.mentioned[piece][bare] = None  # a route, if one is defined so
         elif bare.startswith("--") and len(bare) > 3:
             self.mentioned[piece][bare.partition("=")[0]] = None

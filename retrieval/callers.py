@@ -97,7 +97,7 @@ class CallGraph:
         for path in code:
             full = module_of(path)
             top = posixpath.dirname(path)
-            while top in packages:
+            while top and top in packages:
                 top = posixpath.dirname(top)
             for name in {full, module_of(posixpath.relpath(path, top or "."))}:
                 self._modules[name].append(path)

@@ -30,6 +30,7 @@ FILES = {
     ),
     "tests/test_pond.py": "from heron.other import Cup\n\n\ndef test_it():\n    cup = Cup()\n    cup.fill()\n",
     "guide.md": "# Ponds\n\nCall `Pond.fill` and then `slug()`, but not `moor_boat()`.\n",
+    "__init__.py": "",
     "lonely.py": "def never_used_here():\n    return 1\n",
 }
 
