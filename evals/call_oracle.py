@@ -113,6 +113,10 @@ class _External:
     """What is defined outside the folder."""
 
 
+class _Variable:
+    """A variable of a class: its methods are not known, and calling it is calling nothing by its name."""
+
+
 class _Bound(ast.AST):
     """What an import binds: a module, or something in it."""
 
@@ -122,7 +126,7 @@ class _Bound(ast.AST):
         self.name = name
 
 
-_Value: TypeAlias = "_Module | _Class | _Instance | _External | Function | None"
+_Value: TypeAlias = "_Module | _Class | _Instance | _External | _Variable | Function | None"
 _BUILTINS = frozenset(dir(builtins))
 _DEEPEST = 40
 
@@ -367,7 +371,7 @@ class _Program:
         for one in classes:
             if nodes := one.scope.bound.get(name):
                 functions = [value for node in nodes for value in self._binding(node, one.scope, depth + 1)]
-                return functions or [_External()]  # a class's variable: its name says nothing of what it holds
+                return functions or [_Variable()]
         return [None]
 
     def _module(self, name: str, importer: _Module) -> _Module | None:

@@ -42,6 +42,7 @@ def test_a_function_is_called_where_python_would_call_it(code: str, called: bool
         ("from lib import Water\nclass P(Water):\n    def g(self): self.fill()", True, False),
         ("from lib import Water\nclass P(Water):\n    def fill(self): super().fill()", True, False),
         ("from lib import Water\nclass P(Water):\n    fill = 1\n    def g(self): self.fill()", False, False),
+        ("class P:\n    x = 1\n    def g(self): self.x.fill()", False, True),
         ("def f(x): x.fill()", False, True),
         ("import json\njson.fill()", False, False),
         ("'text'.fill()", False, False),
