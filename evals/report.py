@@ -20,7 +20,7 @@ def retrieval_table(report: RetrievalReport) -> str:
     return "\n".join(
         [
             f"{report.dataset}: {report.questions} questions{skipped}",
-            *_table(rows),
+            *table(rows),
             f"index {timings['index']:.1f} s, questions {timings['search']:.1f} s, "
             f"{1000 * timings.get('query_median', 0.0):.0f} ms each (median)",
         ]
@@ -35,18 +35,14 @@ def run_table(report: RunReport) -> str:
     return "\n".join(
         [
             f"{report.run}: {report.questions} questions{errors}",
-            *_table(rows),
+            *table(rows),
             f"{report.timings['answers']:.1f} s" + (f"; {usage}" if usage else ""),
         ]
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with the first column to the left and the others to the right."""
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines with the first column to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -54,3 +50,7 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
         )
         for row in rows
     ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"

@@ -45,6 +45,9 @@ def chunk(document: Document) -> list[Chunk]:
                 defines=defines,
                 mentions=piece.mentions,
                 page=document.pages[piece.start] if document.pages else 0,
+                calls=piece.calls,
+                imports=piece.imports,
+                inherits=piece.inherits,
             )
         )
         seen[header, text] += 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from ingest.code_tree import CodeTree, Definition
-from ingest.pieces import Piece, cut_blindly, length, packed, trimmed
+from ingest.pieces import Piece, cut_blindly, packed, trimmed
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -68,6 +68,12 @@ class _Layout:
     def __init__(self, tree: CodeTree, lines: Sequence[str]) -> None:
         self.tree = tree
         self.lines = lines
+        # Characters before each line, line ends included.
+        self.before = [0, *accumulate(len(line) + 1 for line in lines)]
+
+    def length(self, start: int, end: int) -> int:
+        """Characters of lines `start` to `end`, line ends included."""
+        return self.before[end] - self.before[start]
 
     def parts(self, start: int, end: int, children: Sequence[Definition], trail: tuple[str, ...]) -> list[Region]:
         """Return what rows `start` to `end` of a file or container consist of, in order."""
@@ -87,7 +93,7 @@ class _Layout:
                 found.append(Region(cursor, first, trail, trail, role))
             role = "gap"
             own = (*trail, *child.name)
-            if child.is_container and child.children and length(self.lines, first, last) > _SMALL_CLASS:
+            if child.is_container and child.children and self.length(first, last) > _SMALL_CLASS:
                 found += self.parts(first, last, child.children, own)
             else:
                 found.append(Region(first, last, own, trail, "definition"))
@@ -116,7 +122,7 @@ class _Layout:
         return out
 
     def _join(self, above: Region, below: Region) -> Region | None:
-        size = length(self.lines, above.start, below.end)
+        size = self.length(above.start, below.end)
         if below.is_gap and not any(c.isalnum() for row in self._rows(below) for c in row):
             return replace(above, end=below.end)  # a closing brace
         if above.parent != below.parent or below.role == "head" or size > LONGEST:
@@ -142,18 +148,18 @@ class _Layout:
         return region.is_gap or self._size(region) <= _TINY
 
     def _size(self, region: Region) -> int:
-        return length(self.lines, region.start, region.end)
+        return self.length(region.start, region.end)
 
     def _rows(self, region: Region) -> Sequence[str]:
         return self.lines[region.start : region.end]
 
     def cut(self, start: int, end: int) -> list[tuple[int, int]]:
         """Cut rows that are too many for one chunk where statements begin, the outermost first."""
-        if length(self.lines, start, end) <= LONGEST:
+        if self.length(start, end) <= LONGEST:
             return [(start, end)]
         runs: list[tuple[int, int]] = []
         for first, last in self._atoms(self.tree.root, start, end, 0):
-            if runs and length(self.lines, runs[-1][0], last) <= MERGED:
+            if runs and self.length(runs[-1][0], last) <= MERGED:
                 runs[-1] = (runs[-1][0], last)
             else:
                 runs.append((first, last))
@@ -161,7 +167,7 @@ class _Layout:
 
     def _atoms(self, node: Node, start: int, end: int, depth: int) -> Iterator[tuple[int, int]]:
         """Yield rows from `start` to `end` in runs short enough, each beginning where a part of `node` does."""
-        if length(self.lines, start, end) <= MERGED:
+        if self.length(start, end) <= MERGED:
             yield start, end
             return
         inside = [c for c in node.named_children if c.start_point.row < end and c.end_point.row >= start]

@@ -7,7 +7,11 @@ What the captures of `ingest/languages/*.scm` mean:
 - `@constant`, `@field`, `@attribute`: names defined without a chunk of their own. A field is known by its bare name
   too, an attribute only as `Class.attribute`, unless it is written in capitals or of several words.
 - `@local`: a name that means nothing outside its function. `@option`: a command-line option that the code defines.
-- `@imported`, with `@module` and `@alias`: what a name in this file stands for.
+- `@imported`, with `@module` and `@alias`: what a name in this file stands for. `@base`: what the container around
+  it inherits from.
+- `@made`: what is called to make the value of a `@variable`, or the one whose `@method` is called; `@same`: another
+  name for it.
+- `@route`: the string under which a view or handler is reached.
 - `@text`: comments and the insides of strings. `@leading`: what belongs to the definition below it.
 """
 
@@ -16,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.languages.grammar import grammar
 
@@ -30,30 +34,32 @@ variable_declaration variable_declarator assignment_expression ambient_declarati
 """
 _WRAPPERS = frozenset(_WRAPPED.split())
 _TEMPLATE = re.compile(r"<[^<>]*>")  # of `Pond<T>::Count`
+_DECLARED = re.compile(r"[^\W\d][\w$]*|\$[\w$]*")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _NAME = re.compile(r"[^\W\d][\w$]*(?:-\w+)*")  # shell functions may have hyphens
 
 
 @dataclass(slots=True)
 class Definition:
-    """A definition's rows (counted from 0, the end left out), its bytes, its name's place, and what it contains."""
+    """A definition's rows (counted from 0, the end left out), its bytes, its name's bytes, and what it contains."""
 
     start: int
     end: int
     first_byte: int
     last_byte: int
     name_byte: int
+    name_end: int
     name: tuple[str, ...]
     is_container: bool
     children: list[Definition] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A capture that names something: its kind, its bytes and its text."""
+class Mark(NamedTuple):
+    """A capture that names something: its bytes, its kind and its text."""
 
-    kind: str
     first_byte: int
     last_byte: int
+    kind: str
     text: str
 
 
@@ -66,23 +72,37 @@ class Import:
     spans: tuple[tuple[int, int], ...]
 
 
+class Making(NamedTuple):
+    """What a value is made by: the bytes of the variable or method it is for, and which of both that is."""
+
+    first_byte: int
+    name: str
+    kind: str  # "made" by calling it, the "same" as it, or the owner of a "method"
+    by: str
+
+
 @dataclass(frozen=True, slots=True)
 class CodeTree:
-    """A parsed file. `marks` and `imports` are in the order of their bytes; `leading` are the rows of comments and
-    attributes; `inner` are the definitions inside functions, which are no chunks."""
+    """A parsed file. `every` definition is in the order of their bytes, the outer first; `definitions` are those at the
+    top, `inner` those inside functions, which are no chunks. `marks` and `imports` are in the order of their bytes;
+    `locals` and `bases` are each a first byte and a text. `leading` are the rows of comments and attributes."""
 
     root: Node
+    every: list[Definition]
     definitions: list[Definition]
     inner: list[Definition]
     marks: list[Mark]
+    locals: list[tuple[int, str]]
+    bases: list[tuple[int, str]]
     imports: list[Import]
+    makings: list[Making]
     leading: frozenset[int]
 
 
 _DEEPEST = 1_000
 """Levels of a syntax tree that are read: a million words that nest one in the next would take minutes."""
 
-_MARKS = ("constant", "field", "attribute", "local", "option", "text")
+_MARKS = ("constant", "field", "attribute", "option", "route", "text")
 
 
 def parse(data: bytes, language: str) -> CodeTree:
@@ -92,34 +112,72 @@ def parse(data: bytes, language: str) -> CodeTree:
     loaded, query = grammar(language)
     root = Parser(loaded).parse(data).root_node
     definitions: dict[int, Definition] = {}
-    marks: list[Mark] = []
     imports: list[Import] = []
-    leading: set[int] = set()
-    cursor = QueryCursor(query)
+    makings: list[Making] = []
+    cursor = QueryCursor(query.groups)
     cursor.set_max_start_depth(_DEEPEST)
     for _, captures in cursor.matches(root):
-        if "name" in captures:
-            definition = _definition(captures, data)
-            if definition:
-                known = definitions.get(definition.name_byte)
-                if known is None or known.last_byte - known.first_byte < definition.last_byte - definition.first_byte:
-                    definitions[definition.name_byte] = definition
-            continue
-        for kind in _MARKS:
-            for node in captures.get(kind, ()):
-                first, last = node.start_byte, node.end_byte
-                text = data[first:last].decode("utf-8", "replace")
-                # Ruby and Elixir name an attribute by a symbol: `:depth`, `depth: `.
-                marks.append(Mark(kind, first, last, text.strip(": ") if kind == "attribute" else text))
-        for node in captures.get("leading", ()):
-            if not data[data.rfind(b"\n", 0, node.start_byte) + 1 : node.start_byte].strip():
-                end = node.end_point
-                leading.update(range(node.start_point.row, end.row + (end.column > 0)))
         if "imported" in captures:
             imports.append(_import(captures, data))
+        elif "made" in captures or "same" in captures:
+            if making := _making(captures, data):
+                makings.append(making)
+        elif definition := _definition(captures, data):
+            known = definitions.get(definition.name_byte)
+            if known is None or known.last_byte - known.first_byte < definition.last_byte - definition.first_byte:
+                definitions[definition.name_byte] = definition
+    # Each of these stands alone: the cursor makes no match of its own for every local name and string.
+    cursor = QueryCursor(query.marks)
+    cursor.set_max_start_depth(_DEEPEST)
+    captured = cursor.captures(root)
+    marks = [
+        Mark(first := node.start_byte, last := node.end_byte, kind, _said(kind, data[first:last]))
+        for kind in _MARKS
+        for node in captured.get(kind, ())
+    ]
     marks.sort(key=lambda mark: (mark.first_byte, -mark.last_byte))
-    top, inner = _nested(definitions.values())
-    return CodeTree(root, top, inner, marks, imports, frozenset(leading))
+    every = sorted(definitions.values(), key=lambda d: (d.first_byte, -d.last_byte))
+    top, inner = _nested(every)
+    return CodeTree(
+        root=root,
+        every=every,
+        definitions=top,
+        inner=inner,
+        marks=marks,
+        locals=[(byte, _bare(text)) for byte, text in _texts(captured.get("local", ()), data)],
+        bases=sorted(_texts(captured.get("base", ()), data)),
+        imports=imports,
+        makings=makings,
+        leading=_leading(captured.get("leading", ()), data),
+    )
+
+
+def _said(kind: str, data: bytes) -> str:
+    text = data.decode("utf-8", "replace")
+    # Ruby and Elixir name an attribute by a symbol: `:depth`, `depth: `.
+    return text.strip(": ") if kind == "attribute" else text
+
+
+def _texts(nodes: Iterable[Node], data: bytes) -> list[tuple[int, str]]:
+    return [(first := node.start_byte, data[first : node.end_byte].decode("utf-8", "replace")) for node in nodes]
+
+
+def _bare(declared: str) -> str:
+    """The name in what declares it: `*p`, `p[4]`."""
+    if declared.isidentifier():
+        return declared
+    found = _DECLARED.search(declared)
+    return found.group() if found else ""
+
+
+def _leading(nodes: Iterable[Node], data: bytes) -> frozenset[int]:
+    rows: set[int] = set()
+    for node in nodes:
+        first = node.start_byte
+        if not data[data.rfind(b"\n", 0, first) + 1 : first].strip():
+            end = node.end_point
+            rows.update(range(node.start_point.row, end.row + (end.column > 0)))
+    return frozenset(rows)
 
 
 def _definition(captures: dict[str, list[Node]], data: bytes) -> Definition | None:
@@ -138,6 +196,7 @@ def _definition(captures: dict[str, list[Node]], data: bytes) -> Definition | No
         node.start_byte,
         node.end_byte,
         name.start_byte,
+        name.end_byte,
         (*parent_name, *parts),
         "container" in captures,
     )
@@ -154,12 +213,21 @@ def _import(captures: dict[str, list[Node]], data: bytes) -> Import:
     return Import(bound, target, tuple((node.start_byte, node.end_byte) for node in said))
 
 
-def _nested(found: Iterable[Definition]) -> tuple[list[Definition], list[Definition]]:
+def _making(captures: dict[str, list[Node]], data: bytes) -> Making | None:
+    kind = "method" if "method" in captures else "made" if "made" in captures else "same"
+    by = _text((captures.get("made") or captures["same"])[0], data)
+    if not _DOTTED.fullmatch(by):
+        return None
+    node = (captures.get("method") or captures["variable"])[0]
+    return Making(node.start_byte, _text(node, data), kind, by)
+
+
+def _nested(every: Iterable[Definition]) -> tuple[list[Definition], list[Definition]]:
     """Arrange definitions by containment; return those at the top, and those inside functions."""
     top: list[Definition] = []
     inner: list[Definition] = []
     around: list[Definition] = []
-    for definition in sorted(found, key=lambda d: (d.first_byte, -d.last_byte)):
+    for definition in every:
         while around and around[-1].last_byte <= definition.first_byte:
             around.pop()
         if around and (not around[-1].is_container or definition.start == around[-1].start):

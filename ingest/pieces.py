@@ -32,6 +32,9 @@ class Piece:
     defines: tuple[str, ...] = ()
     mentions: tuple[str, ...] = ()
     text: str | None = None
+    calls: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    inherits: tuple[str, ...] = ()
 
 
 def length(lines: Sequence[str], start: int, end: int) -> int:

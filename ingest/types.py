@@ -36,8 +36,10 @@ class Chunk:
     `title` is its last part: the name of the function, or the nearest heading.
     `start_line` and `end_line` are lines of the file, counted from 1, both included.
     `defines` and `mentions` are names as `ingest.names` writes them, without duplicates, in order of appearance.
-    `calls`, `imports` and `inherits` tell some of the mentions of code apart; they are written as fully as the file
-    tells them. `page` is the page or slide where the chunk begins, 0 where the format has neither.
+    `calls`, `imports` and `inherits` tell some of the mentions of code apart, as `ingest.code_scopes` writes them:
+    `package.module.helper` and `.method`; `package.name as other`; `package.Class(package.Base)` for a class, and
+    `package.variable = package.Class()` for a variable of the file. `page` is the page or slide where the chunk begins,
+    0 where the format has neither.
     """
 
     id: int

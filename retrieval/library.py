@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -17,22 +18,24 @@ import regex
 from opentelemetry import trace
 
 from ingest import names
+from ingest.code_scopes import module_of
 from ingest.errors import FileFailed, ToolError, WorkspaceMissing
 from ingest.languages.recognise import DOCUMENTS
 from ingest.load import load
 from ingest.types import Chunk, Document
 from ingest.walk import walk
 from retrieval import weights
+from retrieval.callers import CallGraph
 from retrieval.embedders import embedder_named
 from retrieval.index import verify
 from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
 from retrieval.passages import passages
-from retrieval.protocols import Store
+from retrieval.protocols import EVERY, Store
 from retrieval.rerank import Reader
 from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
 from retrieval.tokens import parts_of
-from retrieval.types import Hit, Passage, Scope, SearchResult, Source
+from retrieval.types import Definition, Hit, Passage, Scope, SearchResult, Source, Symbols
 from retrieval.workspace import Lock, Workspace
 
 GREP_SECONDS = 5.0
@@ -48,16 +51,6 @@ READ_LINES = 200
 """Lines that one `read` returns at the most."""
 
 _tracer = trace.get_tracer("hoplite.retrieval")
-
-
-@dataclass(frozen=True, slots=True)
-class Symbols:
-    """Where a name is defined and who mentions it. `near` are defined names that look like it, where none is it."""
-
-    name: str
-    defined: tuple[Chunk, ...]
-    mentioned: tuple[Chunk, ...]
-    near: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +126,48 @@ class Library:
         return passages(result.hits, query=query, limit=limit, idf=self.store.idf, first_label=first_label)
 
     def symbols(self, name: str, limit: int = 10) -> Symbols:
-        """Return the chunks that define a name and those that mention it, at most `limit` of each.
+        """Return the chunks that define a name and those that mention it, at most `limit` of each; and what the name
+        can mean in code, with everything that refers to it.
 
         A code name is looked up as written, prose as it folds: `load_settings()`, `Settings.load`, "Data retention".
+        `callers` says in which other ways a code name may be written.
         """
         with _tracer.start_as_current_span("symbols", attributes={"hoplite.name": name}):
-            bare = name.strip().removesuffix("()").strip("`")
+            bare = _bare(name)
             forms = [form for form in dict.fromkeys([bare, names.prose_name(bare)]) if form]
-            defined = self._with_names(self.store.definers(forms, common=10 * limit), limit)
-            mentioned = self._with_names(self.store.mentioners(forms, common=50 * limit), limit, but=defined)
-            near = () if defined else self._near(bare)
-        return Symbols(name, defined, mentioned, near)
+            defined = self._with_names(self.store.definers(forms, common=EVERY))
+            found = self.callers(bare)
+            known = {chunk.id for one in found for chunk in self._referring(one)}
+            # A name in full is written in many ways, and what is bare belongs to it where it means nothing else.
+            own = [one.name.removeprefix(f"{module_of(one.path)}.") for one in found]
+            forms += [
+                form
+                for one in own
+                if one != bare
+                for form in (one, *names.with_tails(one)[: 3 if len(own) == 1 else 2])
+            ]
+            defining = [chunk for one in found if (chunk := self._graph.chunk_at(one.path, one.line))]
+            mentioned = self._with_names(self.store.mentioners(forms, common=EVERY), but=[*defined, *defining])
+            headed = [chunk for chunk in defined if chunk.kind == "prose"]
+            near = () if defined or found else self._near(bare)
+        return Symbols(
+            name=name,
+            defined=(defined or tuple(defining))[:limit],
+            mentioned=mentioned[:limit],
+            definitions=tuple(found),
+            other=tuple(chunk for chunk in mentioned if chunk.kind == "code" and chunk.id not in known),
+            documentation=(*headed, *(chunk for chunk in mentioned if chunk.kind == "prose")),
+            near=near,
+        )
+
+    def callers(self, name: str) -> list[Definition]:
+        """Return everything in code that a name can mean, each with the chunks that call it; none for an unknown name.
+
+        The name may be bare, of a class, in full, or with its file: `slugify`, `QuerySet.filter`,
+        `django.utils.text.slugify`, `django/utils/text.py:slugify`.
+        """
+        with _tracer.start_as_current_span("callers", attributes={"hoplite.name": name}):
+            return [self._graph.definition(place) for place in self._graph.places(_bare(name))]
 
     # Files ----------------------------------------------------------------------------------------------------------
 
@@ -267,6 +291,10 @@ class Library:
     ) -> None:
         self.close()
 
+    @cached_property
+    def _graph(self) -> CallGraph:
+        return CallGraph(self.store, self.paths())
+
     def _numbered(self, paths: Sequence[str]) -> Iterator[tuple[str, list[tuple[int, str]]]]:
         """Each file's lines with their numbers. Documents that would have to be parsed come as they were indexed:
         parsing them all would take longer than a search may."""
@@ -281,15 +309,15 @@ class Library:
                 continue  # `status` lists it; a search over the others still helps
             yield entry.path, lines
 
-    def _with_names(
-        self, found: Mapping[str, tuple[int, ...]], limit: int, but: Sequence[Chunk] = ()
-    ) -> tuple[Chunk, ...]:
+    def _referring(self, found: Definition) -> tuple[Chunk, ...]:
+        return (*found.callers, *found.possible, *found.importers, *found.subclasses)
+
+    def _with_names(self, found: Mapping[str, tuple[int, ...]], but: Sequence[Chunk] = ()) -> tuple[Chunk, ...]:
         """The chunks found, code before prose and tests last, in the order of their places."""
         known = {chunk.id for chunk in but}
         ids = sorted({chunk for chunks in found.values() for chunk in chunks} - known)
         chunks = self.store.chunks(ids).values()
-        ordered = sorted(chunks, key=lambda c: (c.kind != "code", is_test(c.path), c.path, c.start_line, c.id))
-        return tuple(ordered[:limit])
+        return tuple(sorted(chunks, key=lambda c: (c.kind != "code", is_test(c.path), c.path, c.start_line, c.id)))
 
     def _near(self, name: str) -> tuple[str, ...]:
         """Defined names that differ from this one in case, humps, underscores or a qualifier."""
@@ -300,6 +328,10 @@ class Library:
             camel = pascal[:1].lower() + pascal[1:]
             spellings += [form, form.lower(), form.upper(), "".join(parts), snake, snake.upper(), camel, pascal]
         return tuple(sorted(self.store.defined([s for s in spellings if s and s != name])))
+
+
+def _bare(name: str) -> str:
+    return name.strip().strip("`").removesuffix("()")
 
 
 def is_test(path: str) -> bool:

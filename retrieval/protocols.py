@@ -13,6 +13,9 @@ from retrieval.types import Counts, Scope, Scored
 
 Vectors = NDArray[np.float32]
 
+EVERY = 2**31
+"""As `common`: more chunks than any store holds."""
+
 
 class Embedder(Protocol):
     """Turns texts into unit vectors."""
@@ -80,6 +83,11 @@ class Store(Protocol):
 
     def mentioners(self, names: Sequence[str], *, common: int) -> dict[str, tuple[int, ...]]:
         """Map each name that between 1 and `common` chunks mention to those chunks, ascending. Others are absent."""
+        ...
+
+    def callers(self, names: Sequence[str]) -> set[int]:
+        """Return the chunks that mention one of these names, or call something of which it is the last part. Those that
+        call it are among them; their `calls` say which."""
         ...
 
     def defined(self, names: Iterable[str]) -> set[str]:

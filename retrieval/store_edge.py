@@ -22,13 +22,13 @@ from retrieval import links
 from retrieval.database import Database
 from retrieval.lexical import SCHEMA as LEXICAL_SCHEMA
 from retrieval.lexical import Ids, Lexical
-from retrieval.protocols import Vectors
+from retrieval.protocols import EVERY, Vectors
 from retrieval.shard import Shard
 from retrieval.tokens import searchable, tokens
 from retrieval.types import Counts, Scope, Scored
 
 # Rises with every change to the tables or to `tokens`, whose terms the removal of a chunk counts again.
-FORMAT = 2
+FORMAT = 3
 
 _SCHEMA = (
     """
@@ -147,6 +147,13 @@ class EdgeStore:
         """Map each name that between 1 and `common` chunks mention to those chunks, ascending."""
         with self._database.reading() as connection:
             return links.chunks_with(connection, names, "mentioned", common=common)
+
+    def callers(self, names: Sequence[str]) -> set[int]:
+        """Return the chunks that mention one of these names, or call something of which it is the last part."""
+        with self._database.reading() as connection:
+            mentioned = links.chunks_with(connection, names, "mentioned", common=EVERY)
+            called = links.chunks_with(connection, names, "called", common=EVERY)
+        return {chunk for found in (mentioned, called) for chunks in found.values() for chunk in chunks}
 
     def defined(self, names: Iterable[str]) -> set[str]:
         """Return those of the names that any chunk defines."""

@@ -22,6 +22,7 @@ import numpy as np
 from ingest.errors import EmbedderMismatch, UserError
 from ingest.types import Chunk
 from retrieval.lexical import K1, B
+from retrieval.links import everyday_calls
 from retrieval.protocols import Vectors
 from retrieval.ties import settled
 from retrieval.tokens import searchable, tokens
@@ -109,7 +110,7 @@ class ServerStore:
             vectors_config={"dense": models.VectorParams(size=dim, distance=models.Distance.COSINE)},
             sparse_vectors_config={"bm25": models.SparseVectorParams(modifier=models.Modifier.IDF)},
         )
-        for field in ("path", "kind", "defines", "mentions"):
+        for field in ("path", "kind", "defines", "mentions", "everyday_calls"):
             self._client.create_payload_index(self._collection, field, models.PayloadSchemaType.KEYWORD, wait=True)
 
     @_told
@@ -208,6 +209,12 @@ class ServerStore:
         return self._having("mentions", names, common)
 
     @_told
+    def callers(self, names: Sequence[str]) -> set[int]:
+        """Return the chunks that mention one of these names, or call something of which it is the last part."""
+        either: list[Any] = [self._match(field, name) for name in names for field in ("mentions", "everyday_calls")]
+        return {_number(record.id) for record in self._scroll(self._models.Filter(should=either), payload=False)}
+
+    @_told
     def defined(self, names: Iterable[str]) -> set[str]:
         """Return those of the names that any chunk defines."""
         return {name for name, ids in self._each("defines", names, limit=1) if ids}
@@ -281,6 +288,7 @@ class ServerStore:
     def _point(self, chunk: Chunk, vector: Vectors) -> models.PointStruct:
         payload = {field: getattr(chunk, field) for field in Chunk.__dataclass_fields__ if field != "id"}
         payload |= {field: list(payload[field]) for field in _NAMES}
+        payload["everyday_calls"] = sorted(everyday_calls(chunk))
         named: dict[str, Any] = {"dense": np.asarray(vector, np.float32).tolist()}
         if weights := frequency_weights(tokens(searchable(chunk))):
             named["bm25"] = self._sparse(weights)
@@ -308,6 +316,7 @@ def _place(term: str) -> int:
 def _chunk(record: models.Record) -> Chunk:
     payload: dict[str, Any] = record.payload or {}
     fields = payload | {field: tuple(payload[field]) for field in _NAMES}
+    del fields["everyday_calls"]  # for the server to look up
     return Chunk(id=_number(record.id), **fields)
 
 

@@ -87,6 +87,56 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """One thing that a name can mean, and who refers to it in code.
+
+    `name` is its dotted name from the top of what is indexed, `line` its first line, `signature` that line's text.
+    `callers` are the chunks that call it for certain; `possible` those that call something of that name on a receiver
+    that is not known. `importers` import it, `subclasses` inherit from it.
+    """
+
+    name: str
+    path: str
+    line: int
+    end_line: int
+    signature: str
+    callers: tuple[Chunk, ...]
+    possible: tuple[Chunk, ...]
+    importers: tuple[Chunk, ...]
+    subclasses: tuple[Chunk, ...]
+
+
+State = Literal["found", "unmentioned", "unresolved", "unknown"]
+"""What is known of a name: it is defined and mentioned; defined only; mentioned only; neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """Where a name is defined and who mentions it, code before prose and tests last.
+
+    `defined` and `mentioned` are at most as many as was asked for. `definitions` are what it can mean in code, each
+    with those that refer to it; `other` are chunks of code that mention it in no such way, `documentation` those of
+    prose that mention or head a section with it. `near` are defined names that look like it, where none is it.
+    """
+
+    name: str
+    defined: tuple[Chunk, ...]
+    mentioned: tuple[Chunk, ...]
+    definitions: tuple[Definition, ...] = ()
+    other: tuple[Chunk, ...] = ()
+    documentation: tuple[Chunk, ...] = ()
+    near: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """What is known of the name."""
+        if not self.defined and not self.definitions:
+            return "unresolved" if self.mentioned else "unknown"
+        used = any(d.callers or d.possible or d.importers or d.subclasses for d in self.definitions)
+        return "found" if used or self.mentioned or self.documentation else "unmentioned"
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """What the model and the reader are shown: whole lines of one document, possibly several chunks merged.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -13,10 +13,11 @@ import click
 if TYPE_CHECKING:
     from agent.types import Answer, Citation, Event, Note
     from ingest.types import Chunk
-    from retrieval.types import Hit, Passage
+    from retrieval.types import Hit, Passage, Symbols
 
 CHANGED_SHOWN = 3
 EXCERPT_LINES = 3
+PLACES = 8  # that are listed of one kind
 WIDTH = 110
 
 # Zero-width, but Persian, Hindi and many emoji are spelt with the joiners, and Chinese and Japanese with selectors of a
@@ -136,11 +137,42 @@ def hit(number: int, found: Hit, query: str, *, width: int = WIDTH) -> str:
     )
 
 
-def mentions(chunks: Sequence[Chunk]) -> Iterable[str]:
-    """Return a line for each chunk: where it is and what it is called."""
-    for chunk in chunks:
-        where = place(chunk.path, chunk.start_line, chunk.end_line, chunk.page)
-        yield f"  {click.style(where, bold=True)}  {visible(chunk.title)}"
+def symbols(known: Symbols) -> Iterator[str]:
+    """Return lines for a name: each definition with what refers to it, then other mentions and the documentation."""
+    if known.state == "unresolved":
+        yield f"{visible(known.name)} is unresolved: mentioned here, and defined nowhere here."
+    if len(known.definitions) > 1:
+        yield f"{visible(known.name)} is one of {len(known.definitions)}:"
+    for found in known.definitions[:PLACES]:
+        yield f"{click.style(place(found.path, found.line, found.end_line), bold=True)}  {visible(found.name)}"
+        yield f"    {_cut(visible(found.signature), WIDTH)}"
+        for title, chunks in (
+            ("called by", found.callers),
+            ("perhaps called by", found.possible),
+            ("imported by", found.importers),
+            ("inherited by", found.subclasses),
+        ):
+            yield from _counted(title, chunks, "  ")
+    if len(known.definitions) > PLACES:
+        yield f"… {len(known.definitions) - PLACES} definitions more; --json has all"
+    if not known.definitions:
+        yield from _counted("defined in", [chunk for chunk in known.defined if chunk.kind == "code"])
+    yield from _counted("mentioned otherwise by", known.other)
+    yield from _counted("documented by", known.documentation)
+    if known.state == "unmentioned":
+        yield "Nobody here mentions it."
+
+
+def _counted(title: str, chunks: Sequence[Chunk], indent: str = "") -> Iterator[str]:
+    """A title with how many there are, and the first of them."""
+    if not chunks:
+        return
+    yield f"{indent}{title} {len(chunks)} {'place' if len(chunks) == 1 else 'places'}"
+    for chunk in chunks[:PLACES]:
+        where = click.style(place(chunk.path, chunk.start_line, chunk.end_line, chunk.page), bold=True)
+        yield f"{indent}  {where}  {visible(chunk.title)}"
+    if len(chunks) > PLACES:
+        yield f"{indent}  … {len(chunks) - PLACES} more; --json has all"
 
 
 def passage(found: Passage) -> str:

@@ -14,3 +14,5 @@
 (parameter_declaration declarator: (reference_declarator (identifier) @local))
 (for_range_loop declarator: (_) @local)
 (raw_string_content) @text
+
+(base_class_clause [(type_identifier) (qualified_identifier)] @base)

@@ -27,3 +27,8 @@
 (interpreted_string_literal_content) @text
 (raw_string_literal_content) @text
 (rune_literal) @text
+
+; Routes: net/http, gorilla, chi, gin.
+(call_expression function: (selector_expression) @_route
+  arguments: (argument_list . (interpreted_string_literal (interpreted_string_literal_content) @route))
+  (#match? @_route "[.](HandleFunc|Handle|Get|Post|Put|Patch|Delete|GET|POST|PUT|PATCH|DELETE)$"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, resources
 from typing import TYPE_CHECKING
@@ -32,13 +34,22 @@ _WHEELS = {
     "sql": ("tree_sitter_sql", "language", ("sql",)),
     "css": ("tree_sitter_css", "language", ("css",)),
 }
+_GROUPED = re.compile(r"@(?:name|imported|made|same)\b")
 LANGUAGES = frozenset(_WHEELS)
 """The languages that are cut by their grammar where its wheel is installed; other code is cut by its blank lines."""
 
 
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """A language's query in two: patterns whose captures belong together, and those whose captures each stand alone."""
+
+    groups: Query
+    marks: Query
+
+
 @cache
-def grammar(language: str) -> tuple[Language, Query]:
-    """Return the grammar and the query of one of `LANGUAGES`. Both are immutable, so one of each serves a process.
+def grammar(language: str) -> tuple[Language, Queries]:
+    """Return the grammar and the queries of one of `LANGUAGES`. All are immutable, so one of each serves a process.
 
     Raises:
         ImportError: the language's wheel is not installed.
@@ -48,7 +59,10 @@ def grammar(language: str) -> tuple[Language, Query]:
     wheel, function, queries = _WHEELS[language]
     loaded = Language(getattr(import_module(wheel), function)())
     texts = [(resources.files(__package__) / f"{query}.scm").read_text(encoding="utf-8") for query in queries]
-    return loaded, Query(loaded, "\n".join(texts))
+    patterns = _patterns("\n".join(texts))
+    groups = [pattern for pattern in patterns if _GROUPED.search(pattern)]
+    marks = [pattern for pattern in patterns if not _GROUPED.search(pattern)]
+    return loaded, Queries(Query(loaded, "\n".join(groups)), Query(loaded, "\n".join(marks)))
 
 
 @cache
@@ -66,3 +80,9 @@ def has_grammar(language: str) -> bool:
 def package_of(language: str) -> str:
     """Return the name under which pip installs the grammar of one of `LANGUAGES`."""
     return _WHEELS[language][0].replace("_", "-")
+
+
+def _patterns(query: str) -> list[str]:
+    """Cut a query into its top-level patterns, each with its captures and predicates; every one begins a line."""
+    lines = [line for line in query.split("\n") if not line.startswith(";")]
+    return [pattern for pattern in re.split(r"\n(?=[(\[])", "\n".join(lines)) if pattern.strip()]

@@ -26,3 +26,8 @@
 (block_comment) @text @leading
 (string_fragment) @text
 (character_literal) @text
+
+(superclass (type_identifier) @base)
+(superclass (generic_type (type_identifier) @base))
+(super_interfaces (type_list (type_identifier) @base))
+(extends_interfaces (type_list (type_identifier) @base))

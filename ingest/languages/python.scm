@@ -35,3 +35,17 @@
 (call function: [(identifier) (attribute)] @_call
   arguments: (argument_list (string (string_content) @option))
   (#match? @_call "(add_argument|add_option|[oO]ption|[aA]rgument)$"))
+(import_from_statement module_name: (_) @module (wildcard_import) @imported)
+
+(class_definition superclasses: (argument_list [(identifier) (attribute)] @base))
+(class_definition superclasses: (argument_list (subscript value: (_) @base)))
+
+; What a variable is made of, and methods of what was just made.
+(assignment left: (identifier) @variable right: (call function: [(identifier) (attribute)] @made))
+(call function: (attribute object: (call function: [(identifier) (attribute)] @made) attribute: (identifier) @method))
+(module (expression_statement (assignment left: (identifier) @variable right: [(identifier) (attribute)] @same)))
+
+; Routes: Django, Flask, FastAPI.
+(call function: [(identifier) (attribute)] @_route
+  arguments: (argument_list . (string (string_content) @route))
+  (#match? @_route "^(re_)?path$|[.](route|get|post|put|patch|delete|websocket)$"))

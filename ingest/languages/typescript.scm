@@ -15,3 +15,12 @@
 (enum_assignment name: (property_identifier) @attribute)
 (required_parameter pattern: (identifier) @local)
 (optional_parameter pattern: (identifier) @local)
+
+(extends_clause value: (_) @base)
+(implements_clause [(type_identifier) (generic_type)] @base)
+(extends_type_clause type: (type_identifier) @base)
+
+; Routes: Express and its like.
+(call_expression function: (member_expression) @_route
+  arguments: (arguments . (string (string_fragment) @route))
+  (#match? @_route "^(app|router|server|api)[.](get|post|put|patch|delete|all|use)$"))
