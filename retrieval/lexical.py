@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from retrieval.ties import best
 from retrieval.types import Scored
+from retrieval.vocabulary import Vocabulary
 
 K1, B, EPSILON = 1.5, 0.75, 0.25
 
@@ -64,14 +65,6 @@ class _Segments:
     average_idf: float
 
 
-class _Vocabulary(dict[str, int]):
-    """Numbers terms in the order in which they are first asked for: a third of the time that `setdefault` takes."""
-
-    def __missing__(self, term: str) -> int:
-        self[term] = number = len(self)
-        return number
-
-
 class Lexical:
     """The index inside an open database. Callers hold the database's lock, and a transaction around every write."""
 
@@ -89,7 +82,7 @@ class Lexical:
         if not documents:
             return
         self.forget()
-        vocabulary = _Vocabulary()
+        vocabulary = Vocabulary()
         lengths = np.fromiter(map(len, documents.values()), np.int32, len(documents))
         occurrences = chain.from_iterable(documents.values())
         numbers = np.fromiter(map(vocabulary.__getitem__, occurrences), np.int64, int(lengths.sum()))

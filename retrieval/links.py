@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, groupby
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ingest.types import Chunk
+from retrieval.vocabulary import Vocabulary
 
 Role = Literal["defined", "mentioned", "called"]
 
@@ -31,17 +34,19 @@ CREATE TABLE links(name INTEGER, role INTEGER, chunk INTEGER, PRIMARY KEY(name, 
 
 def add(connection: sqlite3.Connection, chunks: Sequence[Chunk]) -> None:
     """Link the names of chunks that have no links yet."""
-    numbers = _count(connection, chunks, sign=1)
-    connection.executemany("INSERT INTO links VALUES (?, ?, ?)", _links(chunks, numbers))
+    rows, _ = _counted(connection, chunks, sign=1)
+    connection.executemany("INSERT INTO links VALUES (?, ?, ?)", rows)
 
 
 def remove(connection: sqlite3.Connection, chunks: Sequence[Chunk]) -> None:
     """Undo `add`; the chunks must carry the names they were added with."""
-    numbers = _count(connection, chunks, sign=-1)
-    connection.executemany("DELETE FROM links WHERE name = ? AND role = ? AND chunk = ?", _links(chunks, numbers))
+    if not chunks:
+        return
+    rows, numbers = _counted(connection, chunks, sign=-1)
+    connection.executemany("DELETE FROM links WHERE name = ? AND role = ? AND chunk = ?", rows)
     connection.executemany(
         "DELETE FROM names WHERE id = ? AND defined = 0 AND mentioned = 0 AND called = 0",
-        [(number,) for number in numbers.values()],
+        [(number,) for number in numbers],
     )
 
 
@@ -73,31 +78,42 @@ def everyday_calls(chunk: Chunk) -> set[str]:
     return {name.rpartition(".")[2] for name in chunk.calls}.difference(chunk.mentions)
 
 
-def _count(connection: sqlite3.Connection, chunks: Sequence[Chunk], *, sign: int) -> dict[str, int]:
-    """Move the counts of every name in the chunks, and return each name's number."""
-    defines = Counter(name for chunk in chunks for name in dict.fromkeys(chunk.defines))
-    mentions = Counter(name for chunk in chunks for name in dict.fromkeys(chunk.mentions))
-    calls = Counter(name for chunk in chunks for name in everyday_calls(chunk))
-    names = sorted({*defines, *mentions, *calls})
+def _counted(
+    connection: sqlite3.Connection, chunks: Sequence[Chunk], *, sign: int
+) -> tuple[Iterator[tuple[int, int, int]], list[int]]:
+    """Move the counts of every name in the chunks. Returns the rows of their links, in the order of their tree, and the
+    numbers of the names."""
+    vocabulary = Vocabulary()
+    ids = np.fromiter((chunk.id for chunk in chunks), np.int64, len(chunks))
+    links = [
+        _occurrences(vocabulary, ids, [dict.fromkeys(chunk.defines) for chunk in chunks]),
+        _occurrences(vocabulary, ids, [dict.fromkeys(chunk.mentions) for chunk in chunks]),
+        _occurrences(vocabulary, ids, [everyday_calls(chunk) for chunk in chunks]),
+    ]
+    counts = [(sign * np.bincount(names, minlength=len(vocabulary))).tolist() for names, _ in links]
     connection.executemany(
         "INSERT INTO names(name, defined, mentioned, called) VALUES (?, ?, ?, ?) ON CONFLICT(name) DO UPDATE "
         "SET defined = defined + excluded.defined, mentioned = mentioned + excluded.mentioned, "
         "called = called + excluded.called",
-        [(name, sign * defines[name], sign * mentions[name], sign * calls[name]) for name in names],
+        sorted(zip(vocabulary, *counts, strict=True)),
     )
-    rows = connection.execute(
-        "SELECT name, id FROM names WHERE name IN (SELECT value FROM json_each(?))", (json.dumps(names),)
-    )
-    return dict(rows.fetchall())
+    found = connection.execute(
+        "SELECT name, id FROM names WHERE name IN (SELECT value FROM json_each(?))", (json.dumps(list(vocabulary)),)
+    ).fetchall()
+    numbers = np.empty(len(vocabulary), np.int64)
+    numbers[[vocabulary[name] for name, _ in found]] = [number for _, number in found]
+    names = numbers[np.concatenate([names for names, _ in links])]
+    roles = np.repeat(np.arange(len(links)), [len(names) for names, _ in links])
+    owners = np.concatenate([owners for _, owners in links])
+    order = np.lexsort((owners, roles, names))
+    rows = zip(names[order].tolist(), roles[order].tolist(), owners[order].tolist(), strict=True)
+    return rows, numbers.tolist()
 
 
-def _links(chunks: Sequence[Chunk], numbers: dict[str, int]) -> Iterator[tuple[int, int, int]]:
-    """Yield the rows in the order of their tree: sorting the names is a tenth of sorting the links."""
-    linked: dict[tuple[int, int], list[int]] = {}
-    for chunk in sorted(chunks, key=lambda c: c.id):
-        for role, names in enumerate((chunk.defines, chunk.mentions, everyday_calls(chunk))):
-            for name in dict.fromkeys(names):
-                linked.setdefault((numbers[name], role), []).append(chunk.id)
-    for number, role in sorted(linked):
-        for i in linked[number, role]:
-            yield number, role, i
+def _occurrences(
+    vocabulary: Vocabulary, ids: NDArray[np.int64], names: Sequence[Collection[str]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return one entry for each name of each chunk: the name's place in the vocabulary, and the chunk's id."""
+    lengths = np.fromiter(map(len, names), np.int64, len(names))
+    flat = np.fromiter(map(vocabulary.__getitem__, chain.from_iterable(names)), np.int64, int(lengths.sum()))
+    return flat, np.repeat(ids, lengths)

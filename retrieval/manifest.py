@@ -147,7 +147,10 @@ class Manifest:
     def stranded(self) -> set[str]:
         """Return the documents that are copies of what is not there as it was any more."""
         with self._database.reading() as connection:
-            return {path for (path,) in connection.execute("SELECT path FROM documents WHERE digest = ''")}
+            return {
+                path
+                for (path,) in connection.execute("SELECT path FROM documents WHERE original != '' AND digest = ''")
+            }
 
     def record(self, entries: Sequence[Entry]) -> None:
         """Write documents, replacing what was known of them; copies of them are stranded until they are written."""
@@ -314,7 +317,10 @@ def _leave(connection: sqlite3.Connection, paths: Collection[str]) -> None:
     A stranded document has no digest and no time, so that the next walk reads it again, whatever becomes of this run.
     """
     for path in paths:
-        connection.execute("UPDATE documents SET digest = '', mtime_ns = -1 WHERE original = ?", (path,))
+        # The second condition says to SQLite that the partial index will do.
+        connection.execute(
+            "UPDATE documents SET digest = '', mtime_ns = -1 WHERE original = ? AND original != ''", (path,)
+        )
         row = connection.execute("SELECT keys FROM documents WHERE path = ?", (path,)).fetchone()
         if row:
             rows = [(key, path) for key in signature(_unpack(row[0]))]
