@@ -7,8 +7,8 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -16,6 +16,7 @@ from typing import Any
 
 from ingest.errors import FileFailed, UserError
 from ingest.reading import FileRead, failed, read_file
+from ingest.types import Chunk
 from ingest.walk import FoundFile
 
 STARTING = 60.0
@@ -28,21 +29,25 @@ AHEAD = 20_000
 """Chunks that may wait to be taken before workers get no new files: about 60 MB."""
 
 
-def work(pipe: Connection) -> None:
+Prepare = Callable[[tuple[Chunk, ...]], object]
+
+
+def work(pipe: Connection, prepare: Prepare | None) -> None:
     """A worker: say that it runs, then take batches and answer each file as soon as it is read, until the other end is
     gone."""
     try:
         pipe.send(None)
         while True:
             for index, file in pipe.recv():
-                pipe.send((index, answer(file)))
+                pipe.send((index, answer(file, prepare)))
     except (EOFError, OSError):
         return
 
 
-def answer(file: FoundFile) -> FileRead | Exception:
+def answer(file: FoundFile, prepare: Prepare | None = None) -> FileRead | Exception:
     try:
-        return read_file(file)
+        result = read_file(file)
+        return replace(result, prepared=prepare(result.chunks)) if prepare and result.chunks else result
     except Exception as error:  # a bug, raised again in the parent with the file's name
         error.add_note(f"while reading {file.path}")
         return error
@@ -63,11 +68,12 @@ class Crew:
     One thread talks with the workers, so that they never wait for whoever takes the results to write them down.
     """
 
-    def __init__(self, files: Sequence[FoundFile], count: int, patience: float) -> None:
+    def __init__(self, files: Sequence[FoundFile], count: int, patience: float, prepare: Prepare | None = None) -> None:
         # Spawned, not forked: the parent may have threads (onnxruntime, Qdrant), which fork would copy half-alive.
         self._context = multiprocessing.get_context("spawn")
         self._count = count
         self._patience = patience
+        self._prepare = prepare
         numbered = list(enumerate(files))
         self._files = len(files)
         self._batches = deque(numbered[i : i + BATCH] for i in range(0, len(numbered), BATCH))
@@ -136,7 +142,7 @@ class Crew:
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=work, args=(theirs,), daemon=True)
+        process = self._context.Process(target=work, args=(theirs, self._prepare), daemon=True)
         # The first start of a process starts this one too, and that unblocks SIGINT.
         resource_tracker.ensure_running()
         # Ctrl-C reaches every process of the terminal, but only the parent decides what it means. The worker inherits

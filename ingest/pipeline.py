@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from opentelemetry import trace
 
-from ingest.crew import Crew
+from ingest.crew import Crew, Prepare
 from ingest.reading import FileRead, read_file
 from ingest.walk import FoundFile
 
@@ -29,12 +29,15 @@ def read(
     workers: int | None = None,
     *,
     patience: float = PATIENCE,
+    prepare: Prepare | None = None,
 ) -> Iterator[FileRead]:
     """Yield what each file holds, in the order given.
 
     Args:
         workers: processes to read with, as many as there are processors by default; none where files are few and small.
         patience: seconds a worker may take for one file.
+        prepare: what a worker makes of a file's chunks ahead, for `FileRead.prepared`; it is pickled, and so is what it
+            returns. Without workers nothing is prepared.
 
     A file that cannot be read, or that a worker dies of, is yielded with its `error`; the others go on. Closing the
     iterator, or Ctrl-C, ends the workers. Workers write no spans: what they did is summed up in one, "read".
@@ -44,7 +47,7 @@ def read(
         yield from (read_file(file) for file in files)
         return
     span = _tracer.start_span("read", attributes={"hoplite.workers": count})
-    crew = Crew(files, count, patience)
+    crew = Crew(files, count, patience, prepare)
     sums: dict[str, float] = {}
     try:
         for result in crew.results():

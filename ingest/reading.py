@@ -21,7 +21,7 @@ class FileRead:
     """What became of one file: its chunks, or the reason why there are none; and how long it took, in seconds.
 
     The first seven fields are the document's, as in `Document` and `os.stat`. `chunks` is None where the file is as it
-    was indexed, and was not chunked again.
+    was indexed, and was not chunked again. `prepared` is what the caller of `pipeline.read` had a worker make of them.
     """
 
     path: str
@@ -33,6 +33,7 @@ class FileRead:
     language: str
     chunks: tuple[Chunk, ...] | None = None
     error: FileFailed | None = None
+    prepared: object = field(default=None, compare=False)
     load_seconds: float = field(default=0.0, compare=False)
     chunk_seconds: float = field(default=0.0, compare=False)
 

@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 import regex
+from numpy.typing import NDArray
 
 from retrieval import weights
 from retrieval.protocols import Vectors
 
 DIM = 256
+
+Tokens = NDArray[np.int32]
 
 # Words whose tokens are kept. Django's chunks hold 41,000 different ones; an entry takes about 150 bytes.
 KEPT = 1 << 19
@@ -40,7 +43,8 @@ class StaticEmbedder:
     dim = DIM
 
     def __init__(self) -> None:
-        self._model: _Model | None = None
+        self._words: _Words | None = None
+        self._vectors: Vectors | None = None
         self._loading = threading.Lock()
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -48,43 +52,61 @@ class StaticEmbedder:
 
         Raises ModelUnavailable where the weights are not fetched.
         """
-        if not texts:
-            return np.zeros((0, DIM), dtype=np.float32)
+        return self.embed_cut(self.cut(texts))
+
+    def cut(self, texts: Sequence[str]) -> list[Tokens]:
+        """Return each text's tokens, int32 (tokens,): the part of embedding that takes long. Raises as `embed` does."""
         with self._loading:
-            if self._model is None:
-                self._model = _Model(weights.require(self.name))
-            sums = self._model.sums(texts)
+            if self._words is None:
+                self._words = _Words(weights.require(self.name))
+            return self._words.cut(texts)
+
+    def embed_cut(self, tokens: Sequence[Tokens]) -> Vectors:
+        """Return the vectors of texts that were cut, as `embed` does."""
+        with self._loading:
+            if self._vectors is None:
+                from safetensors.numpy import load_file
+
+                file = weights.require(self.name) / "model.safetensors"
+                self._vectors = load_file(file)["embeddings"].astype(np.float32)
+            vectors = self._vectors
+        sums = _sums(tokens, vectors)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         np.divide(sums, lengths, out=sums, where=lengths > 0)
         return sums
 
 
-class _Model:
-    """The tokens, their vectors, and the tokens of each word met so far."""
+def _sums(tokens: Sequence[Tokens], vectors: Vectors) -> Vectors:
+    """Return each text's sum of its tokens' vectors, float32 (n, dim)."""
+    from scipy.sparse import csr_matrix
+
+    if not tokens:
+        return np.zeros((0, DIM), dtype=np.float32)
+    found = np.concatenate(tokens)
+    ends = np.cumsum([0, *map(len, tokens)])
+    counts = csr_matrix((np.ones(len(found), np.float32), found, ends), shape=(len(tokens), len(vectors)))
+    summed: Vectors = counts @ vectors
+    return summed
+
+
+class _Words:
+    """The tokenizer, and the tokens of each word met so far."""
 
     def __init__(self, folder: Path) -> None:
-        from safetensors.numpy import load_file
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._vectors = load_file(folder / "model.safetensors")["embeddings"].astype(np.float32)
         self._unknown = self._tokenizer.token_to_id("[UNK]")
         self._tokens: dict[str, tuple[int, ...]] = {}
 
-    def sums(self, texts: Sequence[str]) -> Vectors:
-        """Return each text's sum of its tokens' vectors, float32 (n, dim)."""
-        from scipy.sparse import csr_matrix
-
+    def cut(self, texts: Sequence[str]) -> list[Tokens]:
         words = [self._words(text) for text in texts]
         self._learn(set(chain.from_iterable(words)))
-        tokens = [list(chain.from_iterable(map(self._tokens.__getitem__, of_text))) for of_text in words]
-        ends = np.cumsum([0, *map(len, tokens)])
-        found = np.fromiter(chain.from_iterable(tokens), np.int32, int(ends[-1]))
-        counts = csr_matrix((np.ones(len(found), np.float32), found, ends), shape=(len(texts), len(self._vectors)))
-        summed: Vectors = counts @ self._vectors
-        return summed
+        known = self._tokens.__getitem__
+        cut = [list(chain.from_iterable(map(known, of_text))) for of_text in words]
+        return [np.array(tokens, np.int32) for tokens in cut]
 
     def _words(self, text: str) -> list[str]:
         if text.isascii() and not _CONTROL.search(text):

@@ -19,8 +19,11 @@ from ingest.errors import FileFailed, WorkspaceDamaged
 from ingest.reading import FileRead
 from ingest.types import Chunk
 from retrieval import copies
+from retrieval.embed_static import StaticEmbedder, Tokens
 from retrieval.manifest import Entry, Failure, Manifest
+from retrieval.prepare import Prepared
 from retrieval.protocols import Embedder, Store, Vectors
+from retrieval.terms import Terms, numbered
 from retrieval.tokens import embedded, searchable
 
 # Chunks a batch: two seconds of work to lose, and 12 MB of text and vectors in memory.
@@ -42,6 +45,29 @@ class Applied:
     forgotten: int = 0
     chunks: int = 0
     embedded: int = 0
+
+
+class _Ahead:
+    """What workers have done ahead for some chunks of a batch, and what is left to do for the others."""
+
+    def __init__(self, results: Iterable[FileRead], wanted: Collection[int]) -> None:
+        self.terms = Terms()
+        self._cut: dict[int, Tokens] = {}
+        for result in results:
+            chunks, prepared = result.chunks or (), result.prepared
+            if not isinstance(prepared, Prepared):
+                self.terms.counted(chunk for chunk in chunks if chunk.id in wanted)
+                continue
+            places = numbered(self.terms.vocabulary, prepared.words)
+            self.terms.of.update((c.id, places[t]) for c, t in zip(chunks, prepared.terms, strict=True))
+            if prepared.cut is not None:
+                self._cut.update((c.id, tokens) for c, tokens in zip(chunks, prepared.cut, strict=True))
+
+    def embed(self, embedder: Embedder, chunks: Sequence[Chunk]) -> Vectors:
+        """Return the chunks' vectors."""
+        if isinstance(embedder, StaticEmbedder) and all(chunk.id in self._cut for chunk in chunks):
+            return embedder.embed_cut([self._cut[chunk.id] for chunk in chunks])
+        return embedder.embed([embedded(chunk) for chunk in chunks])
 
 
 class Indexer:
@@ -120,8 +146,9 @@ class Indexer:
         failed = [r.path for r in batch if r.error]
         before = self._manifest.owned([*changed, *failed])
         entries, chunks, twins = self._compared(changed, gone)
+        ahead = _Ahead(changed.values(), {chunk.id for chunk in chunks})
         shared = self._shared(before)
-        embedded = sum(self._put(chunks[i : i + self._batch], twins) for i in range(0, len(chunks), self._batch))
+        embedded = sum(self._put(chunks[i : i + self._batch], twins, ahead) for i in range(0, len(chunks), self._batch))
         if entries:
             self._manifest.record(entries)
         # What cannot be read any more cannot be cited any more either.
@@ -170,7 +197,7 @@ class Indexer:
                 signed.setdefault(sign, []).append(path)
         return list(entries.values()), kept, twins
 
-    def _put(self, chunks: Sequence[Chunk], twins: Mapping[int, int]) -> int:
+    def _put(self, chunks: Sequence[Chunk], twins: Mapping[int, int], ahead: _Ahead) -> int:
         """Write what the store does not have as it is; return how many vectors had to be made.
 
         `twins` are other chunks with the same text, whose vectors serve as well.
@@ -183,12 +210,12 @@ class Indexer:
         new = [chunk for chunk in lacking if chunk.id not in vectors]
         if new:
             with self._tracer.start_as_current_span("embed", attributes={"hoplite.chunks": len(new)}):
-                made = self._embedder.embed([embedded(chunk) for chunk in new])
+                made = ahead.embed(self._embedder, new)
             vectors |= {chunk.id: vector for chunk, vector in zip(new, made, strict=True)}
         fresh = [chunk for chunk in chunks if chunk.id in lacked or known.get(chunk.id) != chunk]
         if fresh:
             with self._tracer.start_as_current_span("write", attributes={"hoplite.chunks": len(fresh)}):
-                self._store.write(fresh, np.stack([vectors[chunk.id] for chunk in fresh]))
+                self._store.write(fresh, np.stack([vectors[chunk.id] for chunk in fresh]), ahead.terms)
         return len(new)
 
     def _borrowed(self, lacked: Collection[int], twins: Mapping[int, int]) -> dict[int, Vectors]:

@@ -23,6 +23,7 @@ from retrieval import sources
 from retrieval.embedders import embedder_named
 from retrieval.index import Applied, Indexer, Phase, repair
 from retrieval.manifest import Failure, Manifest
+from retrieval.prepare import Preparation
 from retrieval.protocols import Embedder
 from retrieval.sources import Fetched, below
 from retrieval.store_edge import EdgeStore
@@ -160,7 +161,7 @@ def index(
                 # What is as and where it was is done already.
                 new = [f for f in files if known.get(f.path) != (f.size, f.mtime_ns, os.fsencode(f.source))]
                 applied = Indexer(store, manifest, embedder).apply(
-                    told.results(_results(new, known, manifest, workers), len(files), len(files) - len(new)),
+                    told.results(_results(new, known, manifest, workers, embedder), len(files), len(files) - len(new)),
                     gone=gone,
                     covered=covered,
                     again=lambda paths: _read_again(paths, manifest, workers),
@@ -332,7 +333,11 @@ def _walked(
 
 
 def _results(
-    files: Sequence[FoundFile], known: Mapping[str, tuple[int, int, bytes]], manifest: Manifest, workers: int | None
+    files: Sequence[FoundFile],
+    known: Mapping[str, tuple[int, int, bytes]],
+    manifest: Manifest,
+    workers: int | None,
+    embedder: Embedder,
 ) -> Iterator[FileRead]:
     """What became of each file: those that only moved with their workspace first, then the others as they are read."""
     new: list[FoundFile] = []
@@ -341,10 +346,10 @@ def _results(
             yield FileRead(file.path, file.source, "", file.size, file.mtime_ns, "prose", "")
         else:
             new.append(file)
-    for read in pipeline.read(new, workers=workers):
+    for read in pipeline.read(new, workers=workers, prepare=Preparation.for_embedder(embedder)):
         entry = manifest.entry(read.path)
         same = entry is not None and read.error is None and entry.digest == read.digest
-        yield replace(read, chunks=None) if same else read
+        yield replace(read, chunks=None, prepared=None) if same else read
 
 
 def _read_again(paths: Collection[str], manifest: Manifest, workers: int | None) -> Iterator[FileRead]:

@@ -18,14 +18,14 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.terms import Vocabulary
 from retrieval.ties import best
 from retrieval.types import Scored
-from retrieval.vocabulary import Vocabulary
 
 K1, B, EPSILON = 1.5, 0.75, 0.25
 
@@ -77,15 +77,13 @@ class Lexical:
         self._read = None
         self._terms = {}
 
-    def add(self, connection: sqlite3.Connection, documents: Mapping[int, Sequence[str]]) -> None:
-        """Index chunks that are not in the index, given as their terms."""
+    def add(self, connection: sqlite3.Connection, vocabulary: Vocabulary, documents: Mapping[int, Ids]) -> None:
+        """Index chunks that are not in the index, given as the numbers that their terms have in the vocabulary."""
         if not documents:
             return
         self.forget()
-        vocabulary = Vocabulary()
         lengths = np.fromiter(map(len, documents.values()), np.int32, len(documents))
-        occurrences = chain.from_iterable(documents.values())
-        numbers = np.fromiter(map(vocabulary.__getitem__, occurrences), np.int64, int(lengths.sum()))
+        numbers = np.concatenate(list(documents.values()))
         # One integer an occurrence: sorting them brings equal (term, chunk) pairs together to be counted.
         pairs = numbers * len(documents) + np.repeat(np.arange(len(documents)), lengths)
         pairs, counted = np.unique(pairs, return_counts=True)
@@ -93,7 +91,8 @@ class Lexical:
         ids = np.fromiter(documents, np.int64, len(documents))
         _write_segment(connection, ids, lengths, vocabulary, terms, ordinals, counted)
         found = np.bincount(terms, minlength=len(vocabulary)).tolist()
-        _shift(connection, dict(zip(vocabulary, found, strict=True)), len(documents), int(lengths.sum()))
+        change = {term: n for term, n in zip(vocabulary, found, strict=True) if n}
+        _shift(connection, change, len(documents), int(lengths.sum()))
 
     def remove(self, connection: sqlite3.Connection, documents: Mapping[int, Sequence[str]]) -> None:
         """Strike chunks out. Their terms must be those they were added with."""

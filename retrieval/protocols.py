@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.types import Chunk
+from retrieval.terms import Terms
 from retrieval.types import Counts, Scope, Scored
 
 Vectors = NDArray[np.float32]
@@ -41,8 +42,9 @@ class Embedder(Protocol):
 class Store(Protocol):
     """Holds every chunk with its vector, terms and names. The manifest, not the store, knows what is complete."""
 
-    def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """Make the chunks searchable, durably before it returns. Writing a chunk again replaces it."""
+    def write(self, chunks: Sequence[Chunk], vectors: Vectors, terms: Terms | None = None) -> None:
+        """Make the chunks searchable, durably before it returns. Writing a chunk again replaces it. `terms` are the
+        chunks', where they are known already."""
         ...
 
     def remove(self, ids: Sequence[int]) -> None:

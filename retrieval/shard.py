@@ -66,7 +66,7 @@ class Shard:
                 self._edge.Point(
                     chunk.id,
                     {"dense": vector},
-                    {"path": chunk.path, "kind": chunk.kind, "language": chunk.language},
+                    {"path": chunk.path, "kind": chunk.kind},
                 )
                 for chunk, vector in zip(
                     chunks[start : start + BATCH], vectors[start : start + BATCH].tolist(), strict=True

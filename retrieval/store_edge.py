@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from ingest.types import Chunk
 from retrieval import links
@@ -24,6 +25,7 @@ from retrieval.lexical import SCHEMA as LEXICAL_SCHEMA
 from retrieval.lexical import Ids, Lexical
 from retrieval.protocols import EVERY, Vectors
 from retrieval.shard import Shard
+from retrieval.terms import Terms
 from retrieval.tokens import searchable, tokens
 from retrieval.types import Counts, Scope, Scored
 
@@ -45,7 +47,8 @@ CREATE INDEX chunks_by_path ON chunks(path, kind);
 # `place` is left out: rows are appended in the order of their writing, which takes half the time of putting them where
 # their ids would have them, all over the table.
 _COLUMNS = "id, path, kind, language, title, header, text, start_line, end_line, page, names"
-_SELECT = f"SELECT {_COLUMNS} FROM chunks"  # noqa: S608
+_BY_PATH = f"SELECT {_COLUMNS} FROM chunks WHERE path = ?"  # noqa: S608
+_BY_IDS = f"SELECT {_COLUMNS} FROM chunks WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
 
 
 class EdgeStore:
@@ -67,7 +70,7 @@ class EdgeStore:
         self._paths: list[str] | None = None
         self._among: dict[Scope, Ids] = {}
 
-    def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    def write(self, chunks: Sequence[Chunk], vectors: Vectors, terms: Terms | None = None) -> None:
         """Make the chunks searchable, durably before it returns; the last of two with the same id counts."""
         if len(chunks) != len(vectors):
             raise ValueError(f"{len(chunks)} chunks, but {len(vectors)} vectors")
@@ -89,7 +92,8 @@ class EdgeStore:
                 map(_row, new.values()),
             )
             links.add(connection, list(new.values()))
-            self._lexical.add(connection, {i: tokens(searchable(new[i])) for i in changed})
+            terms = terms or Terms().counted(new.values())
+            self._lexical.add(connection, terms.vocabulary, {i: terms.of[i] for i in changed})
             self._lexical.merge(connection)
             placed.result()
 
@@ -169,7 +173,7 @@ class EdgeStore:
     def in_document(self, path: str) -> list[Chunk]:
         """Return a document's chunks in the order of their lines."""
         with self._database.reading() as connection:
-            rows = connection.execute(f"{_SELECT} WHERE path = ?", (path,)).fetchall()
+            rows = connection.execute(_BY_PATH, (path,)).fetchall()
         return sorted(map(_chunk, rows), key=lambda c: (c.start_line, c.end_line, c.id))
 
     def optimize(self) -> None:
@@ -217,7 +221,7 @@ class EdgeStore:
 
 
 def _chunks(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Chunk]:
-    rows = connection.execute(f"{_SELECT} WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
+    rows = connection.execute(_BY_IDS, (json.dumps(list(ids)),))
     return {row[0]: _chunk(row) for row in rows}
 
 
@@ -233,13 +237,13 @@ def _row(chunk: Chunk) -> tuple[object, ...]:
         chunk.start_line,
         chunk.end_line,
         chunk.page,
-        json.dumps([chunk.defines, chunk.mentions, chunk.calls, chunk.imports, chunk.inherits], ensure_ascii=False),
+        orjson.dumps([chunk.defines, chunk.mentions, chunk.calls, chunk.imports, chunk.inherits]).decode(),
     )
 
 
 def _chunk(row: Sequence[Any]) -> Chunk:
     number, path, kind, language, title, header, text, start, end, page, names = row
-    defines, mentions, calls, imports, inherits = map(tuple, json.loads(names))
+    defines, mentions, calls, imports, inherits = map(tuple, orjson.loads(names))
     return Chunk(
         id=number,
         path=path,

@@ -24,6 +24,7 @@ from ingest.types import Chunk
 from retrieval.lexical import K1, B
 from retrieval.links import everyday_calls
 from retrieval.protocols import Vectors
+from retrieval.terms import Terms
 from retrieval.ties import settled
 from retrieval.tokens import searchable, tokens
 from retrieval.types import Counts, Scope, Scored
@@ -114,7 +115,7 @@ class ServerStore:
             self._client.create_payload_index(self._collection, field, models.PayloadSchemaType.KEYWORD, wait=True)
 
     @_told
-    def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    def write(self, chunks: Sequence[Chunk], vectors: Vectors, terms: Terms | None = None) -> None:
         """Make the chunks searchable; the server has them on disk when it returns."""
         if len(chunks) != len(vectors):
             raise ValueError(f"{len(chunks)} chunks, but {len(vectors)} vectors")

@@ -25,11 +25,11 @@ WORK = crew.work
 MANY = {f"f{i:03}.py": f"def f{i}():\n    return g{i}()\n" for i in range(60)}
 
 
-def killing_work(pipe: multiprocessing.connection.Connection) -> None:
+def killing_work(pipe: multiprocessing.connection.Connection, prepare: None) -> None:
     """A worker that one file kills and another one holds up for ever."""
     answer = crew.answer
 
-    def deadly(file: FoundFile) -> FileRead | Exception:
+    def deadly(file: FoundFile, prepare: None) -> FileRead | Exception:
         if file.path == "f007.py":
             os.kill(os.getpid(), signal.SIGKILL)
         if file.path == "f031.py":
@@ -37,7 +37,7 @@ def killing_work(pipe: multiprocessing.connection.Connection) -> None:
         return answer(file)
 
     crew.answer = deadly
-    WORK(pipe)
+    WORK(pipe, prepare)
 
 
 def paths(results: Sequence[FileRead]) -> list[str]:
@@ -74,7 +74,7 @@ def test_a_bad_file_is_told_with_its_reason_and_the_others_are_read(tree: Tree) 
     ]
 
 
-def dying_work(pipe: multiprocessing.connection.Connection) -> None:
+def dying_work(pipe: multiprocessing.connection.Connection, prepare: None) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 

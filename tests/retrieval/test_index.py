@@ -20,6 +20,7 @@ from retrieval.index import Applied, Indexer, repair, verify
 from retrieval.manifest import Failure, Manifest
 from retrieval.protocols import Vectors
 from retrieval.store_edge import EdgeStore
+from retrieval.terms import Terms
 from retrieval.types import Counts, Scope, Scored
 
 DIM = 8
@@ -77,7 +78,7 @@ class MemoryStore:
         self.rows: dict[int, Chunk] = {}
         self.points: dict[int, Vectors] = {}
 
-    def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    def write(self, chunks: Sequence[Chunk], vectors: Vectors, terms: Terms) -> None:
         self.points |= {c.id: v for c, v in zip(chunks, vectors, strict=True)}
         self.rows |= {c.id: c for c in chunks}
 

@@ -13,6 +13,7 @@ from rank_bm25 import BM25Okapi
 from retrieval import lexical
 from retrieval.database import Database
 from retrieval.lexical import LARGEST, Lexical, due
+from retrieval.terms import Vocabulary, numbered
 from retrieval.types import Scored
 
 Documents = dict[int, list[str]]
@@ -28,7 +29,9 @@ class Index:
 
     def add(self, documents: Documents) -> None:
         with self.database.writing() as connection:
-            self.lexical.add(connection, documents)
+            vocabulary = Vocabulary()
+            numbers = {i: numbered(vocabulary, terms) for i, terms in documents.items()}
+            self.lexical.add(connection, vocabulary, numbers)
         self.held |= documents
 
     def remove(self, ids: Sequence[int]) -> None:
