@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from retrieval import weights
 from retrieval.protocols import Vectors
+from retrieval.tokens import parts
 
 DIM = 256
 
@@ -29,11 +30,16 @@ Tokens = NDArray[np.int32]
 # Words whose tokens are kept. Django's chunks hold 41,000 different ones; an entry takes about 150 bytes.
 KEPT = 1 << 19
 
-# How BERT's tokenizer takes a lower-case text apart before it cuts words into tokens: at spaces, and at each mark.
-_ASCII_WORD = re.compile(r"[a-z0-9]+|[!-/:-@\[-`{-~]")
+# How BERT's tokenizer takes a text apart, once it is normal, before it cuts words into tokens: at spaces and marks. In
+# ASCII, `tokens.parts` cuts at fewer places, and the tokenizer takes each part further apart.
 _WORD = regex.compile(r"[^\s\p{P}$+<=>^`|~]+|[\p{P}$+<=>^`|~]")
 # The tokenizer leaves out control characters but these, so words on either side of one are a single word.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def is_plain(text: str) -> bool:
+    """True for a text that `tokens.parts` takes apart at places where the tokenizer does, too."""
+    return text.isascii() and not _CONTROL.search(text)
 
 
 class StaticEmbedder:
@@ -52,14 +58,23 @@ class StaticEmbedder:
 
         Raises ModelUnavailable where the weights are not fetched.
         """
-        return self.embed_cut(self.cut(texts))
+        return self.embed_cut(self.cut([self.words(text) for text in texts]))
 
-    def cut(self, texts: Sequence[str]) -> list[Tokens]:
-        """Return each text's tokens, int32 (tokens,): the part of embedding that takes long. Raises as `embed` does."""
+    def words(self, text: str) -> list[str]:
+        """Return the words of a text; for one that `is_plain`, they are `tokens.parts`. Raises as `embed` does."""
         with self._loading:
-            if self._words is None:
-                self._words = _Words(weights.require(self.name))
-            return self._words.cut(texts)
+            return self._loaded().of(text)
+
+    def cut(self, texts: Sequence[Sequence[str]]) -> list[Tokens]:
+        """Return each text's tokens, int32 (tokens,), of texts given as their words: the part of embedding that takes
+        long. Raises as `embed` does."""
+        with self._loading:
+            return self._loaded().cut(texts)
+
+    def _loaded(self) -> _Words:
+        if self._words is None:
+            self._words = _Words(weights.require(self.name))
+        return self._words
 
     def embed_cut(self, tokens: Sequence[Tokens]) -> Vectors:
         """Return the vectors of texts that were cut, as `embed` does."""
@@ -101,16 +116,17 @@ class _Words:
         self._unknown = self._tokenizer.token_to_id("[UNK]")
         self._tokens: dict[str, tuple[int, ...]] = {}
 
-    def cut(self, texts: Sequence[str]) -> list[Tokens]:
-        words = [self._words(text) for text in texts]
-        self._learn(set(chain.from_iterable(words)))
+    def cut(self, texts: Sequence[Sequence[str]]) -> list[Tokens]:
+        """Return the tokens of texts, given as their words."""
+        self._learn(set(chain.from_iterable(texts)))
         known = self._tokens.__getitem__
-        cut = [list(chain.from_iterable(map(known, of_text))) for of_text in words]
+        cut = [list(chain.from_iterable(map(known, words))) for words in texts]
         return [np.array(tokens, np.int32) for tokens in cut]
 
-    def _words(self, text: str) -> list[str]:
-        if text.isascii() and not _CONTROL.search(text):
-            return _ASCII_WORD.findall(text.lower())
+    def of(self, text: str) -> list[str]:
+        """Return the words of a text."""
+        if is_plain(text):
+            return parts(text)
         normal: Any = self._tokenizer.normalizer
         found: list[str] = _WORD.findall(normal.normalize_str(text))
         return found
