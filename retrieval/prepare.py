@@ -3,9 +3,9 @@ terms are found, and their tokens cut for the static embedder."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,24 +53,20 @@ class Preparation:
         return cls(isinstance(embedder, StaticEmbedder))
 
     def __call__(self, chunks: Sequence[Chunk]) -> Prepared:
-        found: list[list[str]] = []
+        vocabulary = Vocabulary()
+        found: list[NDArray[np.int32]] = []
         words: list[list[str]] = []
         for chunk in chunks:
             if is_plain(chunk.text) and is_plain(chunk.header):
                 # Taking a text apart is the longest part of the work, and done once for both.
                 cut = parts(chunk.text)
-                found.append(terms([*parts(chunk.header), *cut]))
+                found.append(numbered(vocabulary, terms([*parts(chunk.header), *cut])).astype(np.int32))
                 words.append([*parts(trail_of(chunk)), *cut])
             else:
-                found.append(tokens(searchable(chunk)))
+                found.append(numbered(vocabulary, tokens(searchable(chunk))).astype(np.int32))
                 words.append(_embedder().words(embedded(chunk)) if self.cuts else [])
-        vocabulary = Vocabulary()
-        numbers = numbered(vocabulary, list(chain.from_iterable(found))).astype(np.int32)
-        return Prepared(
-            list(vocabulary),
-            Rows(numbers, _ends(found)),
-            Rows.joined(_embedder().cut(words)) if self.cuts else None,
-        )
+        cuts = Rows.joined(_embedder().cut(words)) if self.cuts else None
+        return Prepared(list(vocabulary), Rows.joined(found), cuts)
 
 
 def _ends(rows: Iterable[Sized]) -> NDArray[np.int64]:
@@ -83,5 +79,8 @@ _embedders: list[StaticEmbedder] = []
 def _embedder() -> StaticEmbedder:
     """This process's own, for what it remembers of words."""
     if not _embedders:
+        # A file's new words are so few that the tokenizer's threads would take longer to wake than to work, and each
+        # processor has its worker.
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
         _embedders.append(StaticEmbedder())
     return _embedders[0]

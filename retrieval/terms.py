@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +37,6 @@ class Terms:
         return self
 
 
-def numbered(vocabulary: Vocabulary, words: Sequence[str]) -> Numbers:
+def numbered(vocabulary: Vocabulary, words: Iterable[str]) -> Numbers:
     """Return the words' numbers, int64 (n,)."""
-    return np.fromiter(map(vocabulary.__getitem__, words), np.int64, len(words))
+    return np.fromiter(map(vocabulary.__getitem__, words), np.int64)

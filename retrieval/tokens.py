@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from ingest.types import Chunk
@@ -54,7 +54,7 @@ def tokens(text: str) -> list[str]:
     An identifier gives its parts and then itself: `loadSettings` is load, settings, loadsettings; `__init__` is init.
     So does a number with points: of 4.0 and 4, the one that a question about a version means is the rarer.
     """
-    return terms(parts(text) if text.isascii() else _WORD.findall(text))
+    return list(terms(parts(text) if text.isascii() else _WORD.findall(text)))
 
 
 def parts(text: str) -> list[str]:
@@ -62,11 +62,11 @@ def parts(text: str) -> list[str]:
     return _ASCII_PART.findall(text)
 
 
-def terms(words: Iterable[str]) -> list[str]:
+def terms(words: Iterable[str]) -> Iterator[str]:
     """Return the terms of words, in order; marks have none."""
     if len(_terms_of) > KEPT:
         _terms_of.clear()
-    return list(chain.from_iterable(map(_terms_of.__getitem__, words)))
+    return chain.from_iterable(map(_terms_of.__getitem__, words))
 
 
 def parts_of(word: str) -> list[str]:
