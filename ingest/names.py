@@ -16,6 +16,7 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 LONGEST_NAME = 8
 """Words in the longest prose name that is looked for. Of 4,178 Wikipedia titles in three multi-hop question sets,
@@ -60,6 +61,8 @@ _EVIDENT = re.compile(
     r"|(?:[A-Z][a-z0-9]+){2,}"
     r")"
 )
+# Where such may stand: a word or dotted name, with what tells a call from a plural, "name(s)".
+_CANDIDATE = re.compile(r"(?<![\w.])[^\W\d]\w*+(?:\.[^\W\d]\w*+)*+(?:\((?:e?s\))?)?")
 _FILE_LIKE = re.compile(
     r"\.(?:py|js|ts|tsx|jsx|go|rs|java|kt|scala|swift|c|h|cc|cpp|hpp|cs|rb|php"
     r"|md|mdx|rst|adoc|txt|html|csv|ipynb|toml|yaml|yml|json|cfg|ini|xml|css|sql|sh|log)$"
@@ -110,7 +113,7 @@ def identifiers(text: str) -> list[str]:
     A dotted name also gives its last part and, where it has three parts or more, its last two.
     """
     found: dict[str, None] = {}
-    for match in _ROLE.finditer(text):
+    for match in _ROLE.finditer(text) if ":`" in text else ():
         role, target = match.groups()
         if role in _LABEL_ROLES:
             found[label_name(target)] = None
@@ -120,19 +123,32 @@ def identifiers(text: str) -> list[str]:
                 found[target.strip()] = None
             for name in _DOTTED.findall(target):
                 found.update(dict.fromkeys(with_tails(name)))
-    text = _URL.sub(" ", _ROLE.sub(" ", text))
-    for match in _CODE_SPAN.finditer(text):
+    if ":`" in text:
+        text = _ROLE.sub(" ", text)
+    if "://" in text:
+        text = _URL.sub(" ", text)
+    for match in _CODE_SPAN.finditer(text) if "`" in text else ():
         span = match.group(1) or match.group(2)
         if is_file(span):
             found.update(dict.fromkeys(file_names(span)))
         elif len(span.split()) <= 4:
             for name in _DOTTED.findall(span):
                 found.update(dict.fromkeys(with_tails(name)))
-    for match in _EVIDENT.finditer(text):
+    for names in map(_evident, dict.fromkeys(_CANDIDATE.findall(text))):
+        found.update(names)
+    if "--" in text:
+        found.update(dict.fromkeys(_OPTION.findall(text)))
+    return [name for name in found if len(name) > 2 and name not in _LITERALS]
+
+
+@lru_cache(maxsize=1 << 16)  # most words are no identifiers, and come again
+def _evident(candidate: str) -> dict[str, None]:
+    """Return the names that a word or dotted name says by its looks; `(` at its end tells a call."""
+    found: dict[str, None] = {}
+    for match in _EVIDENT.finditer(candidate):
         written = match.group()
         found.update(dict.fromkeys(file_names(written) if is_file(written) else with_tails(written)))
-    found.update(dict.fromkeys(_OPTION.findall(text)))
-    return [name for name in found if len(name) > 2 and name not in _LITERALS]
+    return found
 
 
 def with_tails(dotted: str) -> list[str]:
