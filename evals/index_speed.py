@@ -12,6 +12,7 @@ taken for a copy.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -44,7 +45,7 @@ _WORD = re.compile(rb"\b[a-z]{6,}\b")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a process took: seconds, seconds of processor time, megabytes at most, and the last line that it printed.
+    """What a process took: seconds, seconds of processor time, megabytes at most, and what it printed.
 
     The megabytes are the largest of its processes', not their sum.
     """
@@ -64,10 +65,10 @@ def measured(command: Sequence[str]) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - began
         out.seek(0)
-        said = out.read().decode("utf-8", "replace").strip().splitlines()
+        said = out.read().decode("utf-8", "replace").strip()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, list(command))
-    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024, said[-1] if said else "")
+    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024, said)
 
 
 def hoplite(*arguments: str) -> list[str]:
@@ -157,8 +158,7 @@ def scale(folders: Sequence[Path], files: Sequence[int]) -> None:
             first = measured(hoplite("index", str(tree), "--json"))
             again = measured(hoplite("index", str(tree)))
             size = sum(f.lstat().st_blocks * 512 for f in (tree / ".hoplite").rglob("*") if f.is_file())
-            chunks = re.search(r'"chunks": (\d+)', first.said)
-            rate, made = wanted / first.wall, int(chunks.group(1)) if chunks else 0
+            rate, made = wanted / first.wall, json.loads(first.said)["chunks"]
             click.echo(
                 f"| {wanted:,} | {made:,} | {first.wall:.1f} | {rate:.0f} | {again.wall:.1f} | {first.peak} "
                 f"| {size // 10**6:,} | {text // 10**6:,} |"
@@ -166,7 +166,8 @@ def scale(folders: Sequence[Path], files: Sequence[int]) -> None:
 
 
 def _tell(what: str, cost: Cost) -> None:
-    click.echo(f"{what:26} {cost.wall:6.2f} s, {cost.cpu:6.1f} s of processor, {cost.peak:4} MB  {cost.said}")
+    last = cost.said.rpartition("\n")[2]
+    click.echo(f"{what:26} {cost.wall:6.2f} s, {cost.cpu:6.1f} s of processor, {cost.peak:4} MB  {last}")
 
 
 if __name__ == "__main__":

@@ -41,12 +41,12 @@ def retrieval(dataset: Path, embedder: str | None, as_json: bool) -> None:
     from retrieval.rerank import Reader
     from retrieval.search import Searcher
     from retrieval.store_edge import EdgeStore
-    from retrieval.tokens import searchable
+    from retrieval.tokens import embedded
 
     data = load_dataset(dataset)
     weights.require(weights.TRANSFORMER_INT8)  # without it the last stage would be another one, and say nothing of it
     first, reader = embedder_named(embedder), Reader(embedder_named(weights.TRANSFORMER_INT8))
-    parts = Indexing(lambda record: chunk(as_document(record, looks_like_code)), searchable, first, EdgeStore)
+    parts = Indexing(lambda record: chunk(as_document(record, looks_like_code)), embedded, first, EdgeStore)
     with (
         Meter(unit="records", quiet=as_json) as indexing,
         dataset_store(data, parts, dataset_cache(), _shown(indexing, "indexing")) as indexed,
