@@ -56,7 +56,7 @@ def read(
             yield result
     finally:
         crew.end()
-        span.set_attributes({f"hoplite.{key}": round(value, 6) for key, value in sums.items()})
+        span.set_attributes({f"hoplite.{key}": round(value, 3) for key, value in sums.items()})
         span.end()
 
 

@@ -61,9 +61,8 @@ def read_file(file: FoundFile) -> FileRead:
         document.kind,
         document.language,
         chunks,
-        None,
-        loaded - begun,
-        time.perf_counter() - loaded,
+        load_seconds=loaded - begun,
+        chunk_seconds=time.perf_counter() - loaded,
     )
 
 
