@@ -93,15 +93,10 @@ class StaticEmbedder:
 
 def _sums(tokens: Sequence[Tokens], vectors: Vectors) -> Vectors:
     """Return each text's sum of its tokens' vectors, float32 (n, dim)."""
-    from scipy.sparse import csr_matrix
-
-    if not tokens:
-        return np.zeros((0, DIM), dtype=np.float32)
-    found = np.concatenate(tokens)
-    ends = np.cumsum([0, *map(len, tokens)])
-    counts = csr_matrix((np.ones(len(found), np.float32), found, ends), shape=(len(tokens), len(vectors)))
-    summed: Vectors = counts @ vectors
-    return summed
+    sums = np.zeros((len(tokens), DIM), dtype=np.float32)
+    for row, found in zip(sums, tokens, strict=True):
+        vectors.take(found, axis=0).sum(axis=0, out=row)
+    return sums
 
 
 class _Words:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.errors import FileFailed, UserError
@@ -249,7 +249,11 @@ def _plus(one: Fetched, other: Fetched) -> Fetched:
 
 def _above(shown: str) -> list[str]:
     """The path and the folders above it, the nearest first."""
-    return [shown, *(str(folder) for folder in PurePosixPath(shown).parents)]
+    above = [shown]
+    while "/" in shown:
+        shown = shown.rpartition("/")[0]
+        above.append(shown)
+    return [*above, "."]
 
 
 def _now() -> str:
