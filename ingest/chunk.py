@@ -6,6 +6,8 @@ import posixpath
 from collections import Counter
 from collections.abc import Sequence
 
+from opentelemetry import trace
+
 from ingest.chunk_prose import plain_pieces, prose_pieces
 from ingest.config_tree import CONFIGURATION
 from ingest.ids import chunk_id
@@ -64,7 +66,11 @@ def _pieces(document: Document, lines: Sequence[str]) -> list[Piece]:
     if has_grammar(document.language):
         from ingest.chunk_code import code_pieces
 
-        return code_pieces(document.text, lines, document.language, document.path)
+        try:
+            return code_pieces(document.text, lines, document.language, document.path)
+        except TimeoutError as error:
+            trace.get_current_span().add_event("read as text", {"hoplite.reason": str(error)})
+            return plain_pieces(lines, document.language, document.path)
     if document.language in CONFIGURATION:
         from ingest.chunk_config import config_pieces
 

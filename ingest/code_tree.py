@@ -18,6 +18,7 @@ What the captures of `ingest/languages/*.scm` mean:
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ingest.languages.grammar import grammar
 
 if TYPE_CHECKING:
-    from tree_sitter import Node
+    from tree_sitter import Language, Node
 
 # What a definition is written inside of and shares its lines with: decorators, `export`, `template<…>`, `const f =`.
 _WRAPPED = """
@@ -102,15 +103,24 @@ class CodeTree:
 _DEEPEST = 1_000
 """Levels of a syntax tree that are read: a million words that nest one in the next would take minutes."""
 
+_PIECE = 1 << 16
+
 _MARKS = ("constant", "field", "attribute", "option", "route", "text")
 
 
+PATIENCE = 5.0
+"""Seconds for one file's syntax. What some grammars cannot make sense of takes them time that grows with its square."""
+
+
 def parse(data: bytes, language: str) -> CodeTree:
-    """Parse UTF-8 source. Syntax errors are no failure: what can be recognised round them is."""
-    from tree_sitter import Parser, QueryCursor
+    """Parse UTF-8 source. Syntax errors are no failure: what can be recognised round them is.
+
+    Raises TimeoutError where that takes longer than `PATIENCE`; one step of a grammar's own cannot be cut short.
+    """
+    from tree_sitter import QueryCursor
 
     loaded, query = grammar(language)
-    root = Parser(loaded).parse(data).root_node
+    root = _root(data, loaded)
     definitions: dict[int, Definition] = {}
     imports: list[Import] = []
     makings: list[Making] = []
@@ -150,6 +160,20 @@ def parse(data: bytes, language: str) -> CodeTree:
         makings=makings,
         leading=_leading(captured.get("leading", ()), data),
     )
+
+
+def _root(data: bytes, language: Language) -> Node:
+    from tree_sitter import Parser
+
+    end = time.monotonic() + PATIENCE
+    try:
+        # Asked for pieces, because the parser looks at the clock only then.
+        tree = Parser(language).parse(
+            lambda byte, _: data[byte : byte + _PIECE], progress_callback=lambda *_: time.monotonic() > end
+        )
+    except ValueError as error:
+        raise TimeoutError(f"its syntax could not be told in {PATIENCE:.0f} s") from error
+    return tree.root_node
 
 
 def _said(kind: str, data: bytes) -> str:

@@ -29,6 +29,7 @@ _WHEELS = {
     "ruby": ("tree_sitter_ruby", "language", ("ruby",)),
     "php": ("tree_sitter_php", "language_php", ("php",)),
     "shell": ("tree_sitter_bash", "language", ("shell",)),
+    "lua": ("tree_sitter_lua", "language", ("lua",)),
     "elixir": ("tree_sitter_elixir", "language", ("elixir",)),
     "terraform": ("tree_sitter_hcl", "language", ("terraform",)),
     "sql": ("tree_sitter_sql", "language", ("sql",)),

@@ -158,6 +158,14 @@ Enum Map List String Integer Keyword Stream GenServer Agent Task Process Kernel 
 is_nil is_atom is_binary is_integer is_list is_map length hd tl elem put_in get_in min max to_string inspect
 map filter reduce each into split join ok error t
 """,
+    "lua": """
+and break do else elseif end false for function goto if in local nil not or repeat return then true until while
+assert collectgarbage dofile error getmetatable ipairs load loadfile next pairs pcall print rawequal rawget rawlen
+rawset require select setmetatable tonumber tostring type unpack xpcall coroutine debug io math os package string table
+utf8 __index __newindex __call __tostring __len __eq __gc __mode _G _ENV _VERSION arg self
+insert remove concat sort format gsub gmatch match find rep sub byte char lower upper floor ceil min max huge random
+getenv open close read write lines
+""",
     "terraform": """
 variable locals data resource module output provider terraform var local each self count for_each depends_on lifecycle
 source version type description default value sensitive required_version required_providers backend for in if true

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from ingest.chunk import chunk
 from ingest.types import Chunk
 from tests.ingest.conftest import Make
@@ -108,3 +112,14 @@ def test_a_go_method_stands_under_its_receiver(document: Make) -> None:
     assert (one.title, one.start_line) == ("Pond.Fill", 1)
     assert {"Pond.Fill", "Fill"} <= set(one.defines)
     assert {"step1", "settings.Depth"} <= set(one.mentions)
+
+
+def test_code_whose_syntax_cannot_be_told_in_time_is_cut_as_text(
+    document: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.code_tree.PATIENCE", 0.2)
+    text = "local heron = 1\n\n" + "a<" * 20_000  # 20 s where nothing ends it
+    begun = time.monotonic()
+    chunks = chunk(document("pond.lua", text))
+    assert time.monotonic() - begun < 5
+    assert "".join(one.text for one in chunks).replace("\n", "") == text.replace("\n", "")

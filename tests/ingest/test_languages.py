@@ -28,6 +28,8 @@ BROKEN = {
     "java": "class Pond {\n" + _BRACES.format("int") + "}\n",
     "javascript": _BRACES.format("function"),
     "kotlin": _BRACES.format("fun"),
+    "lua": "function first()\n  return 1\nend\n\nfunction middle()\n  x = = 2\nend\n\n"
+    "function last()\n  return 3\nend\n",
     "php": "<?php\n" + _BRACES.format("function"),
     "python": "def first():\n    return 1\n\n\ndef middle():\n    x = = 2\n\n\ndef last():\n    return 3\n",
     "ruby": "def first\n  1\nend\n\ndef middle\n  x = = 2\nend\n\ndef last\n  3\nend\n",
