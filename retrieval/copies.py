@@ -25,6 +25,10 @@ SIGNS = 4
 """Keys in a signature. Two documents with four fifths of their chunks in common have none of them in common with a
 chance of about one in a thousand."""
 
+COMMON = 30
+"""Documents with one key that are compared. A copy's own signature lacks what it shares, so that a licence's thousand
+copies count once; what more documents have is boilerplate, and comparing all of them took time without end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Original:

@@ -186,7 +186,7 @@ class Indexer:
             alike = self._manifest.alike(signs)
             for other in alike.values():
                 twins.update(_same(chunks, keys, other))
-            here = {other: entries[other] for sign in signs for other in signed.get(sign, ())}
+            here = {other: entries[other] for sign in signs for other in signed.get(sign, ())[: copies.COMMON]}
             standing = {p: e for p, e in alike.items() if p not in changed and p not in gone} | here
             candidates = {p: frozenset(e.keys) for p, e in standing.items() if not e.original}
             found = copies.original(chunks, keys, candidates)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ingest.errors import EmbedderMismatch
 from ingest.types import Kind
-from retrieval.copies import signature
+from retrieval.copies import COMMON, signature
 from retrieval.database import Database
 from retrieval.types import Source
 
@@ -36,6 +36,7 @@ CREATE TABLE sources(
     etag TEXT, modified TEXT);
 """
 _ENTRY = "SELECT path, source, digest, size, mtime_ns, kind, language, chunks, keys, original FROM documents"
+_ENTRIES = f"{_ENTRY} WHERE path IN (SELECT value FROM json_each(?))"  # noqa: S608
 _SOURCE = "SELECT prefix, kind, url, asked, fetched_at, ref, commit_id, dirty, etag, modified FROM sources"
 
 
@@ -126,13 +127,16 @@ class Manifest:
         return _entry(row) if row else None
 
     def alike(self, signature: Sequence[int]) -> dict[str, Entry]:
-        """Return the documents that have any of these keys in their signature, by path."""
+        """Return the documents that have any of these keys in their signature, by path; of each key's the first
+        `COMMON`, because a text that so many documents have is no sign of anything."""
         with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT DISTINCT path FROM signatures WHERE key IN (SELECT value FROM json_each(?))",
-                (json.dumps(list(signature)),),
-            ).fetchall()
-        return {path: entry for (path,) in rows if (entry := self.entry(path))}
+            paths: set[str] = set()
+            for key in signature:
+                rows = connection.execute("SELECT path FROM signatures WHERE key = ? LIMIT ?", (key, COMMON))
+                paths.update(path for (path,) in rows)
+            wanted = json.dumps(sorted(paths))
+            found = connection.execute(_ENTRIES, (wanted,))
+            return {entry.path: entry for entry in map(_entry, found)}
 
     def copies(self) -> dict[str, str]:
         """Return the documents that are stored with another one, by path, each with that one's path."""

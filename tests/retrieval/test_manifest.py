@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import EmbedderMismatch, UserError, WorkspaceDamaged
+from retrieval.copies import COMMON
 from retrieval.manifest import Entry, Failure, Manifest, Totals
 
 
@@ -56,6 +57,12 @@ def test_documents_are_found_by_their_smallest_keys(manifest: Manifest) -> None:
     manifest.forget(["c.py"])
     assert manifest.alike([1, 2, 7, 8, 9]) == {}
     assert manifest.alike([]) == {}
+
+
+def test_a_text_that_most_documents_have_leads_to_a_few_of_them(manifest: Manifest) -> None:
+    manifest.record([entry(f"{i}.py", 1, 10 + i) for i in range(200)])
+    assert len(manifest.alike([1])) == COMMON
+    assert set(manifest.alike([1, 150])) >= {"140.py"}
 
 
 def test_copies_of_what_is_written_or_forgotten_are_stranded(manifest: Manifest) -> None:
