@@ -169,8 +169,9 @@ def scale(folders: Sequence[Path], files: Sequence[int]) -> None:
             looked, made = told["files"], told["chunks"]
             if told["failures"]:
                 click.echo(f"failed: {Counter(failure['reason'] for failure in told['failures'])}", err=True)
+            rate = looked / first.wall
             click.echo(
-                f"| {looked:,} | {made:,} | {first.wall:.1f} | {looked / first.wall:.0f} | {again.wall:.1f} | {first.peak} "
+                f"| {looked:,} | {made:,} | {first.wall:.1f} | {rate:.0f} | {again.wall:.1f} | {first.peak} "
                 f"| {size // 10**6:,} | {text // 10**6:,} |"
             )
 
