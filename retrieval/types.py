@@ -32,11 +32,12 @@ class Source:
     absolute path of a folder or file of this machine. `asked` is what was named: a repository's address with its ref,
     a page's sitemap. `ref` is a branch, a tag or a commit; `commit` is the hash it led to, or that of the commit which
     the folder is at; `dirty` tells of a folder with changes that are in no commit. `etag` and `modified` are what a
-    page's server said. "" stands for what there is none of. `fetched_at` is UTC, ISO 8601.
+    page's server said. "" stands for what there is none of. `fetched_at` is UTC, ISO 8601. A document that a program
+    handed over has its id there as `url`, and the collection that it belongs to as `asked`.
     """
 
     prefix: str
-    kind: Literal["folder", "git", "web"]
+    kind: Literal["folder", "git", "web", "document"]
     url: str
     asked: str
     fetched_at: str
