@@ -66,11 +66,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that a search found. `via` names what found it: `("bm25", "dense")`, `("hop: HERON_RETENTION",)`."""
+    """A chunk that a search found. `via` names what found it: `("bm25", "dense")`, `("hop: HERON_RETENTION",)`.
+    `copies` are the chunks that were found below it and say the same; see `retrieval.duplicates`."""
 
     chunk: Chunk
     score: float
     via: tuple[str, ...]
+    copies: tuple[Chunk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class Passage:
     `label` is what an answer cites, a number in square brackets without the brackets: "1". `text` is the lines
     `start_line` to `end_line` as they are in the document; `excerpt` is the part that matters for the question, what
     a model with a small window is shown. `names` are the names the passage defines, for hops from it. `page` is the
-    page or slide where the passage begins, 0 where the format has neither.
+    page or slide where the passage begins, 0 where the format has neither. `copies` are other places that say the same
+    as a part of it, as `path:12-18`.
     """
 
     label: str
@@ -158,3 +161,4 @@ class Passage:
     score: float
     names: tuple[str, ...] = ()
     page: int = 0
+    copies: tuple[str, ...] = ()
