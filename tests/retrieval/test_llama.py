@@ -238,7 +238,7 @@ def test_the_example_of_the_page_runs(
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     write(tmp_path / "station")
     monkeypatch.chdir(tmp_path / "station")
-    exec(compile(example, str(PAGE), "exec"), {"__name__": "example"})
+    exec(compile(example, str(PAGE), "exec"), {"__name__": "__main__"})
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[1] for line in lines} == {
         f"llama_index/{p}" for p in ("guide.md", "src/settings.py", "src/store.py")
