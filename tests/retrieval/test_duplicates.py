@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.types import Chunk
 from retrieval.duplicates import Distinct, distinct
@@ -76,6 +78,14 @@ def test_what_is_a_copy_of_a_copy_is_told_too() -> None:
 def test_two_versions_that_differ_in_a_number_both_stay() -> None:
     old, new = (prose(f"v{n}.md", "Limits", f"{POISON} The limit is {n * 30} days.") for n in (1, 2))
     assert [hit.chunk for hit in distinct(hits(old, new))] == [old, new]
+
+
+@given(st.lists(st.sampled_from([POISON, POISON.upper(), varied(3), *HONEST, "", "---", "short"]), max_size=12))
+def test_every_hit_is_kept_or_told_with_the_one_it_is_a_copy_of(texts: list[str]) -> None:
+    chunks = [prose(f"{n}.md", "T", text) for n, text in enumerate(texts)]
+    kept = distinct(hits(*chunks))
+    assert sorted(c.id for hit in kept for c in (hit.chunk, *hit.copies)) == sorted(chunk.id for chunk in chunks)
+    assert distinct(kept) == kept
 
 
 def test_few_words_are_a_copy_under_the_same_heading_only() -> None:
