@@ -26,7 +26,6 @@ GAP = 1
 WHOLE = 450
 """Characters up to which a text is its own excerpt: less would save few tokens and lose the thread."""
 
-
 SHORT = 200
 """Characters below which a passage is shown with what stands around it, in its class or section."""
 
@@ -82,18 +81,17 @@ def passages(
         limit: Passages at the most.
         idf: The inverse document frequency of each known word.
         first_label: The number of the first label.
-        budget: Tokens, at `CHARACTERS` each, that headers and excerpts may take together. It is filled with what is
-            worth most a token; a passage that does not fit any more is left out, be it the best.
+        budget: Tokens, at `CHARACTERS` each, that headers and excerpts may take together. It is filled with those of
+            the passages that are worth most a token; one that does not fit any more is left out, be it the best.
         best: Where the best passage stands; models that read long contexts attend most to the end.
         in_document: A document's chunks in the order of their lines. With it, a passage of few characters takes in
             what is beside it in its class or section, as much as is shown whole.
     """
-    merged = _merged(distinct(hits))
-    runs = _grown(merged if budget is not None else merged[:limit], in_document)
+    runs = _grown(_merged(distinct(hits))[:limit], in_document)
     weights, bridges = _weights(runs, query, idf)
     made = [_passage(run, {**weights, **bridges[at]}) for at, run in enumerate(runs)]
     if budget is not None:
-        made = _affordable(made, budget)[:limit]
+        made = _affordable(made, budget)
     if best == "last":
         made.reverse()
     return [replace(passage, label=str(label)) for label, passage in enumerate(made, first_label)]
@@ -177,7 +175,10 @@ def _with_neighbours(run: _Run, document: Sequence[Chunk], taken: Collection[int
         for chunk in beside:
             larger = replace(run, around=(*run.around, chunk))
             within = chunk.header == inside or chunk.header.startswith(f"{inside} > ")
-            if chunk.id in taken or not within or not _touch(run, chunk) or len(_text(larger.chunks)) > room:
+            overlaps = chunk.start_line <= run.end_line and chunk.end_line >= run.start_line  # parts of a long line
+            if chunk.id in taken or not within or overlaps or not _touch(run, chunk):
+                break
+            if len(_text(larger.chunks)) > room:
                 break
             run = larger
     return run

@@ -126,6 +126,12 @@ def test_what_stands_around_is_in_one_passage_only_and_ends_where_it_is_not_show
     assert [(p.start_line, p.end_line) for p in made] == [(3, 5), (1, 1)]
 
 
+def test_the_parts_of_a_long_line_are_not_put_together_again() -> None:
+    chunks = document([("S", "heron and", 4), ("S", "stork", 4), ("S", "crane", 5)], "prose")
+    (made,) = passages([hit(chunks[0], 1.0)], query="heron", limit=1, idf=flat, in_document=lambda path: chunks)
+    assert made.text == "heron and"
+
+
 def test_a_long_passage_takes_in_nothing() -> None:
     chunks = document([("S", "x = 1", 1), ("S > f", "y = 'heron'\n" * 40, 2)])
     (made,) = passages([hit(chunks[1], 1.0)], query="heron", limit=1, idf=flat, in_document=lambda path: chunks)
