@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evals.retrieval_eval import RetrievalReport
+from evals.ablation import AblationReport
+from evals.retrieval_eval import Difference, RetrievalReport
 from evals.runner import RunReport
 
 
@@ -25,6 +26,27 @@ def retrieval_table(report: RetrievalReport) -> str:
             f"{1000 * timings.get('query_median', 0.0):.0f} ms each (median)",
         ]
     )
+
+
+def ablation_table(report: AblationReport) -> str:
+    """One line a search: the whole, then each earlier stage, then the search without each part."""
+    columns = ("recall@5", "all@5", "mrr")
+    compared = ("recall@5", "mrr")
+    rows = [["", *columns, *(f"{name} lost, 95 %" for name in compared)]]
+    rows.append(
+        [f"everything ({report.last})", *(_percent(report.scores[name]) for name in columns), *("" for _ in compared)]
+    )
+    for lead, lines in (("ended at", report.stages), ("without", report.parts)):
+        rows += [
+            [
+                f"{lead} {line.label}",
+                *(_percent(line.scores[name]) for name in columns),
+                *(_lost(line.lost[name]) for name in compared),
+            ]
+            for line in lines
+        ]
+    head = f"{report.dataset}: {report.questions} questions, {1 + len(report.parts)} searches, {report.seconds:.1f} s"
+    return "\n".join([head, *table(rows)])
 
 
 def run_table(report: RunReport) -> str:
@@ -53,4 +75,8 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+    return f"{round(100 * share, 1) + 0.0:.1f}"  # + 0.0: no "-0.0"
+
+
+def _lost(difference: Difference) -> str:
+    return f"{_percent(difference.mean)} ({_percent(difference.low)} to {_percent(difference.high)})"

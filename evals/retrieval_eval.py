@@ -12,7 +12,7 @@ import numpy as np
 
 from evals import metrics
 from evals.dataset_store import DatasetStore, Progress
-from evals.datasets import Dataset
+from evals.datasets import Dataset, Question
 from retrieval.protocols import Store
 from retrieval.types import Scored, SearchResult
 
@@ -52,6 +52,24 @@ class RetrievalReport:
         return shown
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one searcher came to: each stage's scores, and its seconds, a row a question. `seconds["query"]` is the
+    whole search."""
+
+    scores: Mapping[str, Sequence[Mapping[str, float]]]
+    seconds: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The mean of a difference between two searches over the same questions, with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
 def evaluate_retrieval(
     dataset: Dataset,
     indexed: DatasetStore,
@@ -60,38 +78,67 @@ def evaluate_retrieval(
 ) -> RetrievalReport:
     """Ask every question that has gold documents and score each stage; `on_progress` counts questions.
 
-    A document stands where its best chunk stands (Dai and Callan 2019, MaxP). Raises ValueError when a question went
-    through other stages than the first one did, since their means could not be compared.
+    Raises ValueError as `measure` does.
     """
-    asked = [question for question in dataset.questions if question.supporting]
-    searcher = make_searcher(indexed.store)
-    scores: dict[str, list[dict[str, float]]] = {}
-    seconds: dict[str, list[float]] = {"query": []}
-    documents: dict[int, str] = {}
+    asked = with_gold(dataset)
     started = time.perf_counter()
-    for done, question in enumerate(asked, start=1):
-        query_started = time.perf_counter()
-        result = searcher.search(question.question, k=DEPTH)
-        seconds["query"].append(time.perf_counter() - query_started)
-        if scores and list(result.stages) != list(scores):
-            raise ValueError(f"stages of {question.id} are {list(result.stages)}, of those before {list(scores)}")
-        _learn(documents, result.stages, indexed.store)
-        for stage, chunks in result.stages.items():
-            # In the order of their best chunks.
-            ranking = list(dict.fromkeys(documents[scored.id] for scored in chunks))
-            scores.setdefault(stage, []).append(score(ranking, question.supporting))
-            seconds.setdefault(stage, []).append(result.timings.get(stage, 0.0))
-        if on_progress:
-            on_progress(done, len(asked))
+    found = measure(asked, make_searcher(indexed.store), DocumentsOf(indexed.store), on_progress)
     return RetrievalReport(
         dataset=dataset.name,
         questions=len(asked),
         skipped=len(dataset.questions) - len(asked),
-        stages={stage: _means(rows) for stage, rows in scores.items()},
-        intervals={stage: bootstrap([row["recall@5"] for row in rows]) for stage, rows in scores.items()},
+        stages={stage: means(rows) for stage, rows in found.scores.items()},
+        intervals={stage: bootstrap([row["recall@5"] for row in rows]) for stage, rows in found.scores.items()},
         timings={"index": indexed.seconds, "search": time.perf_counter() - started}
-        | {f"{name}_median": median(values) for name, values in seconds.items() if values},
+        | {f"{name}_median": median(values) for name, values in found.seconds.items() if values},
     )
+
+
+def with_gold(dataset: Dataset) -> list[Question]:
+    """Return the questions that can be scored: those whose gold documents are known."""
+    return [question for question in dataset.questions if question.supporting]
+
+
+def measure(
+    asked: Sequence[Question], searcher: Searcher, documents: DocumentsOf, on_progress: Progress | None = None
+) -> Measured:
+    """Ask every question and score each stage; `on_progress` counts questions.
+
+    A document stands where its best chunk stands (Dai and Callan 2019, MaxP). Raises ValueError when a question went
+    through other stages than the first one did, since their means could not be compared.
+    """
+    scores: dict[str, list[dict[str, float]]] = {}
+    seconds: dict[str, list[float]] = {"query": []}
+    for done, question in enumerate(asked, start=1):
+        began = time.perf_counter()
+        result = searcher.search(question.question, k=DEPTH)
+        seconds["query"].append(time.perf_counter() - began)
+        if scores and list(result.stages) != list(scores):
+            raise ValueError(f"stages of {question.id} are {list(result.stages)}, of those before {list(scores)}")
+        documents.learn(result.stages)
+        for stage, chunks in result.stages.items():
+            scores.setdefault(stage, []).append(score(documents.ranking(chunks), question.supporting))
+            seconds.setdefault(stage, []).append(result.timings.get(stage, 0.0))
+        if on_progress:
+            on_progress(done, len(asked))
+    return Measured(scores, seconds)
+
+
+class DocumentsOf:
+    """Which document each chunk belongs to, looked up once: a stage ranks a thousand, and questions share many."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._paths: dict[int, str] = {}
+
+    def learn(self, stages: Mapping[str, Sequence[Scored]]) -> None:
+        """Look up the chunks that are new."""
+        unknown = {scored.id for ranking in stages.values() for scored in ranking} - self._paths.keys()
+        self._paths |= {chunk.id: chunk.path for chunk in self._store.chunks(list(unknown)).values()}
+
+    def ranking(self, chunks: Sequence[Scored]) -> list[str]:
+        """Return the documents of learnt chunks, in the order of their best chunks."""
+        return list(dict.fromkeys(self._paths[scored.id] for scored in chunks))
 
 
 def score(ranking: Sequence[str], gold: Sequence[str]) -> dict[str, float]:
@@ -114,11 +161,17 @@ def bootstrap(values: Sequence[float], *, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def paired(scores: Sequence[float], others: Sequence[float]) -> Difference:
+    """Return how much higher the first scores are than the second, question by question.
+
+    Both searches met the same easy and the same hard questions, so the questions are resampled in pairs: the interval
+    of the difference is much narrower than the two searches' own intervals are apart (Efron and Tibshirani 1993).
+    Raises ValueError where there are not as many of the one as of the other.
+    """
+    differences = [one - other for one, other in zip(scores, others, strict=True)]
+    return Difference(metrics.mean(differences), *bootstrap(differences))
+
+
+def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return each metric's mean over the questions."""
     return {name: metrics.mean([row[name] for row in rows]) for name in rows[0]}
-
-
-def _learn(documents: dict[int, str], stages: Mapping[str, Sequence[Scored]], store: Store) -> None:
-    """Add the documents of the chunks that are new; a stage ranks a thousand, and questions share many of them."""
-    unknown = {scored.id for ranking in stages.values() for scored in ranking} - documents.keys()
-    documents |= {chunk.id: chunk.path for chunk in store.chunks(list(unknown)).values()}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ingest.types import Chunk
+from retrieval.duplicates import distinct
 from retrieval.fusion import cosines_of, fused, ranked
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, gains
@@ -62,7 +63,7 @@ def leads(
     for scored in ranked(scores):
         chunk = best[scored.id]
         hits.setdefault(chunk.path, Hit(chunk, scored.score, (f"hop: {found[chunk.path][1]}",)))
-    return tuple(hits.values())[:k]
+    return distinct(hits.values())[:k]
 
 
 def _documents(

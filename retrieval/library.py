@@ -121,9 +121,30 @@ class Library:
         """Return what the names in these hits lead to; see `Searcher.leads`."""
         return self._searcher.leads(query, hits, k=k)
 
-    def passages(self, result: SearchResult, *, query: str, limit: int = 3, first_label: int = 1) -> list[Passage]:
-        """Return the hits merged and trimmed for the query, labelled from `first_label` on."""
-        return passages(result.hits, query=query, limit=limit, idf=self.store.idf, first_label=first_label)
+    def passages(
+        self,
+        result: SearchResult,
+        *,
+        query: str,
+        limit: int = 3,
+        first_label: int = 1,
+        budget: int | None = None,
+        best: Literal["first", "last"] = "first",
+    ) -> list[Passage]:
+        """Return the hits merged and trimmed for the query, labelled from `first_label` on; `budget` is in tokens.
+
+        See `retrieval.passages`.
+        """
+        return passages(
+            result.hits,
+            query=query,
+            limit=limit,
+            idf=self.store.idf,
+            first_label=first_label,
+            budget=budget,
+            best=best,
+            in_document=self.store.in_document,
+        )
 
     def symbols(self, name: str, limit: int = 10) -> Symbols:
         """Return the chunks that define a name and those that mention it, at most `limit` of each; and what the name

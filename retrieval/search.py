@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from opentelemetry import trace
 
+from retrieval.duplicates import Distinct
 from retrieval.fusion import cosines_of, fused, ranked, scaled
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, follow
@@ -47,7 +48,7 @@ class Searcher:
     def search(
         self, query: str, *, k: int = 10, hops: int | None = None, scope: Scope | None = None, rerank: bool = True
     ) -> SearchResult:
-        """Return the best `k` chunks for a query, with every stage's own ranking beside them.
+        """Return the best `k` chunks for a query, no two saying the same, with every stage's own ranking beside them.
 
         `hops` is the number of rounds, 0 for none. Hops may pass through chunks outside `scope`, hits lie inside.
         `rerank=False` leaves the transformer out. An empty query finds nothing.
@@ -138,17 +139,17 @@ class Searcher:
     def _hits(
         self, order: tuple[Scored, ...], via: Mapping[int, tuple[str, ...]], k: int, scope: Scope
     ) -> tuple[Hit, ...]:
-        hits: list[Hit] = []
+        hits = Distinct(limit=k)
         step = max(k, 20)
         for at in range(0, len(order), step):
             chunks = self._store.chunks([scored.id for scored in order[at : at + step]])
             for scored in order[at : at + step]:
                 chunk = chunks.get(scored.id)
-                if chunk is not None and scope.holds(chunk) and len(hits) < k:
-                    hits.append(Hit(chunk, scored.score, via.get(scored.id, ())))
-            if len(hits) >= k:
+                if chunk is not None and scope.holds(chunk):
+                    hits.add(Hit(chunk, scored.score, via.get(scored.id, ())))
+            if hits.full:
                 break
-        return tuple(hits)
+        return hits.hits
 
 
 class _Run:

@@ -71,9 +71,37 @@ def fetch(
         raise
 
 
+def keep(texts: Sequence[tuple[Source, str]], gone: Sequence[Source], workspace: Workspace) -> Fetched:
+    """Write what a program handed over, each text to its source's copy, and delete the copies of those that are `gone`.
+
+    A text that is there already stays untouched. Whoever calls this holds the workspace's lock. Raises UserError for
+    a copy that cannot be written or would be shown by the path of another file.
+    """
+    delete(gone, workspace)
+    for source, text in texts:
+        _refuse_shadow(source.prefix, workspace)
+        place = _copy(source, workspace)
+        if not _inside(place, workspace):
+            raise UserError(f"{place} is reached by a link, and is not written to. Remove the link.")
+        data = text.encode("utf-8", "replace")  # half a surrogate pair is no character, and no reader accepts it
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if not place.is_file() or place.read_bytes() != data:
+                place.write_bytes(data)
+        except OSError as error:
+            raise UserError(
+                f"{place} cannot be written: {error.strerror}. Free some space, or check who may."
+            ) from error
+    return Fetched(
+        tuple(_copy(source, workspace) for source, _ in texts),
+        tuple(source for source, _ in texts),
+        frozenset(source.prefix for source in gone) - {source.prefix for source, _ in texts},
+    )
+
+
 def again(workspace: Workspace, fetched: Fetched) -> Fetched:
     """Return what was fetched together with the copies of all that was fetched earlier, to be indexed anew with it."""
-    noted = _noted(workspace)
+    noted = noted_in(workspace)
     fresh = {source.prefix for source in fetched.sources} | fetched.gone
     earlier = [s for s in noted if s.kind != "folder" and s.prefix not in fresh and _copy(s, workspace).exists()]
     return _plus(Fetched(tuple(_copy(s, workspace) for s in earlier), tuple(earlier)), fetched)
@@ -86,7 +114,7 @@ def folders(paths: Iterable[Path], workspace: Workspace) -> list[Source]:
         head = head_of(path if path.is_dir() else path.parent)
         place = str(path.absolute())
         commit, dirty = (head.commit, head.dirty) if head else ("", False)
-        found.append(Source(workspace.shown(path), "folder", place, place, _now(), commit=commit, dirty=dirty))
+        found.append(Source(workspace.shown(path), "folder", place, place, now(), commit=commit, dirty=dirty))
     return found
 
 
@@ -140,7 +168,7 @@ def below(path: str, root: str) -> bool:
 
 
 def _fetched(addresses: Sequence[Address], workspace: Workspace, max_pages: int | None, means: Means) -> Fetched:
-    noted = _noted(workspace)
+    noted = noted_in(workspace)
     done = Fetched()
     for address in addresses:
         known = {s.prefix: s for s in (*noted, *done.sources) if s.kind != "folder" and s.prefix not in done.gone}
@@ -153,7 +181,8 @@ def _fetched(addresses: Sequence[Address], workspace: Workspace, max_pages: int 
     return done
 
 
-def _noted(workspace: Workspace) -> tuple[Source, ...]:
+def noted_in(workspace: Workspace) -> tuple[Source, ...]:
+    """Return where a workspace's documents came from, but for copies that lie outside of it."""
     if not workspace.manifest.exists():
         return ()
     with closing(Manifest(workspace.manifest)) as manifest:
@@ -187,7 +216,7 @@ def _repository(address: GitAddress, workspace: Workspace, known: Mapping[str, S
         raise UserError(f"{folder} is reached by a link, and is not written to. Remove the link.")
     commit = fetch_repository(address, folder, protocols=means.protocols)
     asked = f"{address.url}@{address.ref}" if address.ref else address.url
-    return Fetched((folder,), (Source(name, "git", address.url, asked, _now(), address.ref, commit),))
+    return Fetched((folder,), (Source(name, "git", address.url, asked, now(), address.ref, commit),))
 
 
 def _pages(
@@ -210,9 +239,10 @@ def _pages(
         )
     except FileFailed as error:
         raise UserError(str(error)) from error
-    now = _now()
+    moment = now()
     sources = [
-        Source(p.name, "web", p.url, address.url, now, etag=p.known.etag, modified=p.known.modified) for p in site.pages
+        Source(p.name, "web", p.url, address.url, moment, etag=p.known.etag, modified=p.known.modified)
+        for p in site.pages
     ]
     sources += [mine[page.url] for page in site.kept]
     for source in sources:
@@ -256,5 +286,6 @@ def _above(shown: str) -> list[str]:
     return [*above, "."]
 
 
-def _now() -> str:
+def now() -> str:
+    """Return this moment as sources note it: UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -32,11 +32,12 @@ class Source:
     absolute path of a folder or file of this machine. `asked` is what was named: a repository's address with its ref,
     a page's sitemap. `ref` is a branch, a tag or a commit; `commit` is the hash it led to, or that of the commit which
     the folder is at; `dirty` tells of a folder with changes that are in no commit. `etag` and `modified` are what a
-    page's server said. "" stands for what there is none of. `fetched_at` is UTC, ISO 8601.
+    page's server said. "" stands for what there is none of. `fetched_at` is UTC, ISO 8601. A document that a program
+    handed over has its id there as `url`, and the collection that it belongs to as `asked`.
     """
 
     prefix: str
-    kind: Literal["folder", "git", "web"]
+    kind: Literal["folder", "git", "web", "document"]
     url: str
     asked: str
     fetched_at: str
@@ -65,11 +66,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that a search found. `via` names what found it: `("bm25", "dense")`, `("hop: HERON_RETENTION",)`."""
+    """A chunk that a search found. `via` names what found it: `("bm25", "dense")`, `("hop: HERON_RETENTION",)`.
+    `copies` are the chunks that were found below it and say the same; see `retrieval.duplicates`."""
 
     chunk: Chunk
     score: float
     via: tuple[str, ...]
+    copies: tuple[Chunk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,8 @@ class Passage:
     `label` is what an answer cites, a number in square brackets without the brackets: "1". `text` is the lines
     `start_line` to `end_line` as they are in the document; `excerpt` is the part that matters for the question, what
     a model with a small window is shown. `names` are the names the passage defines, for hops from it. `page` is the
-    page or slide where the passage begins, 0 where the format has neither.
+    page or slide where the passage begins, 0 where the format has neither. `copies` are other places that say the same
+    as a part of it, as `path:12-18`.
     """
 
     label: str
@@ -157,3 +161,4 @@ class Passage:
     score: float
     names: tuple[str, ...] = ()
     page: int = 0
+    copies: tuple[str, ...] = ()

@@ -132,9 +132,17 @@ def hit(number: int, found: Hit, query: str, *, width: int = WIDTH) -> str:
         (
             f"{head}  {_header(chunk.header, chunk.path)}".rstrip(),
             click.style(f"    {via}  {found.score:.3f}", dim=True),
+            *_copies(found.copies),
             textwrap.indent(excerpt(chunk.text, query, width=width), "    │ ", lambda line: True),
         )
     )
+
+
+def _copies(chunks: Sequence[Chunk]) -> Iterator[str]:
+    """A line that says where else the same stands."""
+    if chunks:
+        where = [f"{chunk.path}:{chunk.start_line}-{chunk.end_line}" for chunk in chunks]
+        yield click.style(f"    the same in {some(where, 3)}", dim=True)
 
 
 def symbols(known: Symbols) -> Iterator[str]:

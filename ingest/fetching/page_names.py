@@ -74,6 +74,23 @@ class Names:
                 return name  # the very same address: its own name
         return name
 
+    def file(self, folder: str, path: str, suffix: str, key: str) -> str:
+        """Return `folder/path.suffix` for what is no page, `path` being whatever it calls itself.
+
+        As above, but it is `key`, which nothing else has, that is hashed where a name lost anything or is taken.
+        """
+        raw = path.split("/")
+        *above, stem = safe = [_safe(part) for part in raw][-_MOST_PARTS:]
+        name = f"{'/'.join((folder, *safe))}.{suffix}"
+        if safe == raw and self._take(name):
+            return name
+        last = f"{stem}~{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}.{suffix}"
+        name = "/".join((folder, *above, last))
+        if not self._take(name):  # a file lies where one of its folders would
+            name = f"{folder}/{last}"
+            self._take(name)
+        return name
+
     @staticmethod
     def fits(name: str, kind: str) -> bool:
         """Whether a file that a page was kept as still ends as its content type has it."""

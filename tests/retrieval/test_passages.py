@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ingest.types import Chunk
+from ingest.types import Chunk, Kind
 from retrieval.passages import EXCERPT_LIMIT, excerpt, passages
 from retrieval.types import Hit
 from tests.retrieval.made import prose
@@ -73,3 +73,89 @@ def test_a_long_piece_of_code_keeps_its_signature_and_the_lines_asked_for() -> N
 
 def test_an_excerpt_of_one_endless_sentence_is_cut() -> None:
     assert len(excerpt("word " * 5000, {}, code=False)) <= EXCERPT_LIMIT + 10
+
+
+def test_copies_are_one_passage_that_says_where_they_are() -> None:
+    text = "The heron is kept for as long as anybody wants. " * 5
+    chunks = [prose(f"{n}.md", "Heron", text) for n in range(50)]
+    other = prose("other.md", "Other", "Herons are kept for 45 days.")
+    made = passages([*(hit(c, 2.0) for c in chunks), hit(other, 1.0)], query="heron", limit=3, idf=flat)
+    assert [passage.path for passage in made] == ["0.md", "other.md"]
+    assert made[0].copies == tuple(f"{n}.md:1-1" for n in range(1, 50))
+    assert made[1].copies == ()
+
+
+CLASS = [
+    ("Station", "class Station:\n    name = 'north'", 1),
+    ("Station > open", "    def open(self):\n        self.up = True", 4),
+    ("Station > close", "    def close(self):\n        self.up = False", 7),
+    ("helper", "def helper():\n    return 1", 10),
+]
+
+
+def document(parts: list[tuple[str, str, int]], kind: Kind = "code") -> list[Chunk]:
+    return [prose("a.py", title, text, start, kind) for title, text, start in parts]
+
+
+def test_a_few_lines_take_in_their_class_and_nothing_outside_of_it() -> None:
+    chunks = document(CLASS)
+    (made,) = passages([hit(chunks[1], 1.0)], query="open", limit=1, idf=flat, in_document=lambda path: chunks)
+    assert (made.start_line, made.end_line, made.header) == (1, 8, "a.py > Station > open")
+    assert made.text == "\n\n".join(text for _, text, _ in CLASS[:3])
+    assert made.excerpt == made.text
+
+
+def test_without_a_class_or_section_a_passage_stays_as_it_is() -> None:
+    chunks = document(CLASS)
+    (made,) = passages([hit(chunks[3], 1.0)], query="help", limit=1, idf=flat, in_document=lambda path: chunks)
+    assert made.text == CLASS[3][1]
+
+
+def test_what_stands_around_is_in_one_passage_only_and_ends_where_it_is_not_shown_whole() -> None:
+    long = "Herons wade in the long evening. " * 14
+    parts = [
+        ("Birds", "# Birds", 1),
+        ("Birds > Heron", "Kept 45 days.", 3),
+        ("Birds > Stork", "Kept 9 days.", 5),
+        ("Birds > Moor", long, 7),
+    ]
+    chunks = document(parts, "prose")
+    made = passages(
+        [hit(chunks[2], 2.0), hit(chunks[0], 1.0)], query="stork", limit=2, idf=flat, in_document=lambda path: chunks
+    )
+    assert [(p.start_line, p.end_line) for p in made] == [(3, 5), (1, 1)]
+
+
+def test_the_parts_of_a_long_line_are_not_put_together_again() -> None:
+    chunks = document([("S", "heron and", 4), ("S", "stork", 4), ("S", "crane", 5)], "prose")
+    (made,) = passages([hit(chunks[0], 1.0)], query="heron", limit=1, idf=flat, in_document=lambda path: chunks)
+    assert made.text == "heron and"
+
+
+def test_a_long_passage_takes_in_nothing() -> None:
+    chunks = document([("S", "x = 1", 1), ("S > f", "y = 'heron'\n" * 40, 2)])
+    (made,) = passages([hit(chunks[1], 1.0)], query="heron", limit=1, idf=flat, in_document=lambda path: chunks)
+    assert made.start_line == 2
+
+
+def test_a_budget_is_filled_with_what_is_worth_most_a_token() -> None:
+    long = prose("long.md", "L", "The heron wades and waits for fish in the reeds. " * 9)
+    short, third = prose("short.md", "S", "Herons wade."), prose("third.md", "T", "Reeds bend.")
+    found = [hit(long, 1.0), hit(short, 0.9), hit(third, 0.2)]
+
+    def taken(budget: int, limit: int = 3) -> list[str]:
+        made = passages(found, query="heron", limit=limit, idf=flat, budget=budget)
+        assert sum(-(-len(p.header + p.excerpt) // 4) for p in made) <= budget
+        return [passage.path for passage in made]
+
+    assert taken(1000) == ["long.md", "short.md", "third.md"]
+    assert taken(20) == ["short.md", "third.md"]
+    assert taken(8) == ["short.md"]
+    assert taken(0) == []
+    assert taken(1000, limit=1) == ["long.md"]
+
+
+def test_the_best_passage_can_stand_last() -> None:
+    found = [hit(prose(f"{n}.md", f"T{n}", f"Text of {n}."), 1.0 - n / 10) for n in range(3)]
+    made = passages(found, query="text", limit=2, idf=flat, best="last", first_label=4)
+    assert [(p.label, p.path) for p in made] == [("4", "1.md"), ("5", "0.md")]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.types import Answer, AnswerToken, Citation, Origin, Planned, Searched, Stepped, Usage
-from retrieval.types import Passage
+from retrieval.types import Hit, Passage
+from tests.retrieval.made import prose
 from ui import render
 
 
@@ -44,6 +45,13 @@ def test_a_place_with_a_page_is_the_page() -> None:
     assert render.place("report.pdf", 120, 124, 3) == "report.pdf p. 3"
     assert render.place("Deck.PPTX", 9, 9, 4) == "Deck.PPTX slide 4"
     assert "report.pdf p. 3" in click.unstyle(render.citation(Citation("1", "report.pdf", 9, 9, "q", True, page=3)))
+
+
+def test_a_hit_says_where_else_the_same_stands() -> None:
+    first, *others = (prose(f"{n}\x1b.md", "Heron", "It wades.", start=2) for n in range(6))
+    shown = click.unstyle(render.hit(1, Hit(first, 1.0, ("bm25",), tuple(others)), "heron"))
+    assert "the same in 1\\x1b.md:2-2, 2\\x1b.md:2-2, 3\\x1b.md:2-2 and 2 more\n" in shown
+    assert "the same" not in render.hit(1, Hit(first, 1.0, ("bm25",)), "heron")
 
 
 def test_an_answer_shows_each_citation_and_whether_it_was_verified() -> None:

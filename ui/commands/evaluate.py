@@ -14,7 +14,9 @@ from ui.commands.options import agent_options, json_option, opened, print_json, 
 from ui.progress import Meter
 
 if TYPE_CHECKING:
+    from evals.ablation import AblationReport
     from evals.datasets import Question
+    from evals.retrieval_eval import RetrievalReport
     from evals.runner import RunAnswer
     from retrieval.library import Library
 
@@ -27,19 +29,24 @@ def evaluate() -> None:
 @evaluate.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--embedder", metavar="M", help="Any sentence-transformers model, for full dense indexing.")
+@click.option("--ablate", is_flag=True, help="Show what the last stage loses without each part of the search.")
 @json_option
-def retrieval(dataset: Path, embedder: str | None, as_json: bool) -> None:
-    """Score each stage of the search over the folder DATASET: recall, all@5, MRR and nDCG. Needs no workspace."""
+def retrieval(dataset: Path, embedder: str | None, ablate: bool, as_json: bool) -> None:
+    """Score each stage of the search over the folder DATASET: recall, all@5, MRR and nDCG. Needs no workspace.
+
+    With --ablate, the last stage is compared with each earlier one, and with the search without each of its parts:
+    words, vectors, each kind of edge. Intervals are of the difference, question by question.
+    """
+    from evals import ablation
     from evals.dataset_store import Indexing, as_document, dataset_cache, dataset_store
     from evals.datasets import load_dataset
-    from evals.report import retrieval_table
+    from evals.report import ablation_table, retrieval_table
     from evals.retrieval_eval import evaluate_retrieval
     from ingest.chunk import chunk
     from ingest.languages.recognise import looks_like_code
     from retrieval import weights
     from retrieval.embedders import embedder_named
     from retrieval.rerank import Reader
-    from retrieval.search import Searcher
     from retrieval.store_edge import EdgeStore
     from retrieval.tokens import embedded
 
@@ -52,13 +59,18 @@ def retrieval(dataset: Path, embedder: str | None, as_json: bool) -> None:
         dataset_store(data, parts, dataset_cache(), _shown(indexing, "indexing")) as indexed,
         Meter(unit="questions", quiet=as_json) as asking,
     ):
-        report = evaluate_retrieval(
-            data, indexed, lambda store: Searcher(store, first, reader), _shown(asking, "searching")
-        )
+        setup, tell = ablation.Setup(indexed.store, first, reader), _shown(asking, "searching")
+        report: RetrievalReport | AblationReport
+        if ablate:
+            report = ablation.ablate(data, indexed, setup, on_progress=tell)
+            shown = ablation_table(report)
+        else:
+            report = evaluate_retrieval(data, indexed, lambda store: setup.searcher(), tell)
+            shown = retrieval_table(report)
     if as_json:
         print_json(report.as_json())
     else:
-        click.echo(retrieval_table(report))
+        click.echo(shown)
 
 
 @evaluate.command()
