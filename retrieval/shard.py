@@ -45,7 +45,7 @@ class Shard:
         self._edge = edge
         self._dim = dim
         config = edge.EdgeConfig(
-            vectors={"dense": edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine)},
+            vectors={"dense": edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine, memory=edge.Memory.Cold)},
             optimizers=edge.EdgeOptimizersConfig(indexing_threshold=NO_GRAPH),
         )
         folder.mkdir(parents=True, exist_ok=True)
