@@ -15,8 +15,9 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
+from itertools import accumulate, pairwise
 
 LONGEST_NAME = 8
 """Words in the longest prose name that is looked for. Of 4,178 Wikipedia titles in three multi-hop question sets,
@@ -188,19 +189,28 @@ def file_names(path: str) -> list[str]:
     return found
 
 
-def runs(text: str) -> list[list[str]]:
-    """Return, for each word of a text, the runs of words from there that could be prose names, the longest first.
+def runs(text: str, begun: Callable[[Collection[str]], Collection[str]] | None = None) -> list[list[str]]:
+    """Return, for each word of a text where a prose name could begin, the runs of words from there, the longest first.
 
+    `begun` tells with which pairs of words a name may begin, where that is known; other runs are left out.
     A single word is a name only where it is written as one, with a capital, or in a script without them: "variable" in
     a sentence is a word, whatever function has that name.
     """
     parts = [(part, part == word) for word in _WORD.findall(fold(text)) for part in word.split("_") if part]
     folded = [part.lower() for part, _ in parts]
+    line = " ".join(folded)
+    ends = list(accumulate(len(part) + 1 for part in folded))  # where the next word begins
+    pairs = [*map(" ".join, pairwise(folded)), ""]
+    wanted = set(begun(pairs) if begun else pairs)
     found: list[list[str]] = []
+    start = 0
     for i, (part, whole) in enumerate(parts):
+        longest = LONGEST_NAME if pairs[i] in wanted else 1
         shortest = 1 if whole and not part.islower() else 2
-        here = (" ".join(folded[i : i + n]) for n in range(min(LONGEST_NAME, len(folded) - i), shortest - 1, -1))
-        found.append([run for run in here if len(run) >= SHORTEST_NAME])
+        if shortest <= longest:
+            here = ends[i + shortest - 1 : i + longest]
+            found.append([line[start : end - 1] for end in reversed(here) if end - 1 - start >= SHORTEST_NAME])
+        start = ends[i]
     return found
 
 

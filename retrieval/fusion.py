@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from retrieval.protocols import Vectors
+from retrieval.ties import best
 from retrieval.types import Scored
 
 LEXICAL_WEIGHT = 0.3
@@ -15,15 +16,16 @@ LEXICAL_WEIGHT = 0.3
 
 def scaled(lexical: Sequence[Scored]) -> dict[int, float]:
     """Return BM25 scores divided by the best one, so that they lie in (0, 1]."""
-    best = max((hit.score for hit in lexical), default=0.0)
-    return {hit.id: hit.score / best for hit in lexical} if best > 0 else {}
+    top = max((score for _, score in lexical), default=0.0)
+    return {chunk: score / top for chunk, score in lexical} if top > 0 else {}
 
 
 def cosines_of(question: Vectors, vectors: Mapping[int, Vectors]) -> dict[int, float]:
     """Return the cosine between a unit vector (d,) and each of the unit vectors (d,)."""
     if not vectors:
         return {}
-    return dict(zip(vectors, (np.stack(list(vectors.values())) @ question).tolist(), strict=True))
+    rows = np.concatenate(list(vectors.values())).reshape(len(vectors), -1)
+    return dict(zip(vectors, np.vecdot(rows, question).tolist(), strict=True))
 
 
 def fused(lexical: Mapping[int, float], cosines: Mapping[int, float]) -> dict[int, float]:
@@ -40,4 +42,5 @@ def fused(lexical: Mapping[int, float], cosines: Mapping[int, float]) -> dict[in
 
 def ranked(scores: Mapping[int, float]) -> tuple[Scored, ...]:
     """Return the chunks best first, ties by chunk id."""
-    return tuple(Scored(chunk, score) for chunk, score in sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+    ids, values = np.fromiter(scores, np.int64, len(scores)), np.fromiter(scores.values(), np.float64, len(scores))
+    return tuple(best(ids, values, len(scores)))

@@ -17,12 +17,18 @@ from retrieval.types import Scope
 OPEN_WORDS_LIMIT = 300
 """How deep the list of chunks with the open words goes; a target below it counts as having none of them."""
 
+KEPT = 1 << 17
+"""Names that are remembered between searches, with what they are worth: about 20 MB."""
+
 
 class NameGraph:
     """Edges for one question. Looks each chunk up once; made anew for every search."""
 
-    def __init__(self, store: Store, query: str, settings: HopSettings, *, chunks: int) -> None:
-        """`chunks` is how many the store holds: what the rarity of a word is measured against."""
+    def __init__(
+        self, store: Store, query: str, settings: HopSettings, *, chunks: int, specific: dict[str, float] | None = None
+    ) -> None:
+        """`chunks` is how many the store holds: what the rarity of a word is measured against. `specific` is what
+        earlier graphs of the same store learnt about names, and learns more."""
         self._store = store
         self._settings = settings
         self.query_terms = tokens(query)
@@ -30,7 +36,10 @@ class NameGraph:
         self._chunks: dict[int, Chunk] = {}
         self._edges: dict[int, list[Edge]] = {}
         self._open: dict[frozenset[str], dict[int, float]] = {}
-        self._specific: dict[str, float] = {}
+        self._lacking: dict[int, frozenset[str]] = {}
+        self._specific = {} if specific is None else specific
+        if len(self._specific) > KEPT:
+            self._specific.clear()
         self._rarest = math.log(max(2, chunks))
 
     def named(self, query: str) -> dict[int, tuple[float, str]]:
@@ -39,7 +48,7 @@ class NameGraph:
         A rarer name is worth more, and so is a name of rarer words: a page headed "Settings" is hardly what a question
         about settings asks for, one headed "Hello Love" is.
         """
-        runs = names.runs(query)
+        runs = names.runs(query, self._store.begun)
         defined = self._store.defined({*chain.from_iterable(runs), *names.identifiers(query)})
         prose = names.mentioned(runs, defined)
         code = [name for name in names.identifiers(query) if name in defined]
@@ -67,10 +76,11 @@ class NameGraph:
         chunk = self._chunks.get(origin)
         if chunk is None:
             return {}
-        here = set(tokens(chunk.header)) | set(tokens(chunk.text))
-        lacking = [term for term in self.query_terms if term not in here]
-        key = frozenset(lacking)
+        if origin not in self._lacking:
+            self._lacking[origin] = frozenset(self.query_terms).difference(tokens(chunk.header), tokens(chunk.text))
+        key = self._lacking[origin]
         if key not in self._open:
+            lacking = [term for term in self.query_terms if term in key]
             found = self._store.lexical(lacking, limit=OPEN_WORDS_LIMIT, scope=Scope()) if lacking else []
             self._open[key] = scaled(found)
         return self._open[key]
@@ -78,7 +88,7 @@ class NameGraph:
     def _look_up(self, origins: Sequence[int]) -> None:
         self._chunks.update(self._store.chunks([o for o in origins if o not in self._chunks]))
         present = [self._chunks[o] for o in origins if o in self._chunks]
-        runs = {c.id: names.runs(c.text) if c.kind == "prose" else [] for c in present}
+        runs = {c.id: names.runs(c.text, self._store.begun) if c.kind == "prose" else [] for c in present}
         possible: set[str] = set()
         for chunk in present:
             possible.update(chain.from_iterable(runs[chunk.id]), chunk.mentions)
@@ -103,22 +113,24 @@ class NameGraph:
         definers: Mapping[str, tuple[int, ...]],
         mentioners: Mapping[str, tuple[int, ...]],
     ) -> list[Edge]:
-        best: dict[int, Edge] = {}
+        # The negative weight first: what is smallest is strongest, ties by id.
+        best: dict[int, tuple[float, int, str]] = {}
 
-        def add(target: int, name: str, weight: float) -> None:
-            if target != origin and (target not in best or weight > best[target].weight):
-                best[target] = Edge(target, name, weight)
+        def add(targets: Collection[int], name: str, weight: float) -> None:
+            for target in targets:
+                if target not in best or -weight < best[target][0]:
+                    best[target] = (-weight, target, name)
 
         for name in forward:
-            for target in definers.get(name, ()):
-                add(target, name, self._settings.defined * self._specific[name] / math.sqrt(len(definers[name])))
+            if targets := definers.get(name):
+                add(targets, name, self._settings.defined * self._specific[name] / math.sqrt(len(targets)))
         for name in shared:
             holders = {*mentioners.get(name, ()), *definers.get(name, ())}
             if 1 < len(holders) <= self._settings.common:
-                for target in holders:
-                    weight = self._settings.shared * self._specific[name] / math.log2(1 + len(holders))
-                    add(target, name, weight)
-        return sorted(best.values(), key=lambda edge: (-edge.weight, edge.target))[: self._settings.edges]
+                add(holders, name, self._settings.shared * self._specific[name] / math.log2(1 + len(holders)))
+        best.pop(origin, None)
+        strongest = sorted(best.values())[: self._settings.edges]
+        return [Edge(target, name, -weight) for weight, target, name in strongest]
 
     def _weigh(self, found: Iterable[str]) -> None:
         """Note how specific names are: 1 for one whose words together are as rare as a word of a single chunk."""

@@ -12,6 +12,7 @@ question, is what keeps a bridge that is unlike the question where the hops put 
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -91,7 +92,7 @@ def follow(
     carried: dict[int, str] = {}
     known: dict[int, Vectors] = {}
     for _ in range(settings.rounds):
-        frontier = sorted(current, key=lambda chunk: (-current[chunk], chunk))[: settings.frontier]
+        frontier = heapq.nsmallest(settings.frontier, current, key=lambda chunk: (-current[chunk], chunk))
         edges = {
             origin: [edge for edge in leaving if within is None or edge.target in within]
             for origin, leaving in graph.edges(frontier).items()
@@ -130,15 +131,12 @@ def gains(
     leaving = [edge for edge in leaving if edge.target in known]
     if not leaving or origin not in known:
         return []
-    targets = np.stack([known[edge.target] for edge in leaving])
-    likeness = _likeness(question, known[origin], targets, settings.pair)
+    targets = np.concatenate([known[edge.target] for edge in leaving]).reshape(len(leaving), -1)
+    likeness = _likeness(question, known[origin], targets, settings.pair).tolist()
     still = graph.open_words(origin)
+    keep, liked, lacking = settings.keep, 1 - settings.keep, settings.lacking
     return [
-        (
-            edge,
-            edge.weight
-            * (settings.keep + (1 - settings.keep) * float(like) + settings.lacking * still.get(edge.target, 0.0)),
-        )
+        (edge, edge.weight * (keep + liked * like + lacking * still.get(edge.target, 0.0)))
         for edge, like in zip(leaving, likeness, strict=True)
     ]
 
@@ -158,8 +156,8 @@ def _below(origin: float, own: float, total: float, knee: float) -> float:
 
 def _likeness(question: Vectors, origin: Vectors, targets: Vectors, pair: float) -> Vectors:
     """Return float (n,): how much each target (n, d), alone and together with its origin (d,), is like the question."""
-    own = np.maximum(targets @ question, 0.0)
+    own = np.maximum(np.vecdot(targets, question), 0.0)
     together = targets + origin
-    norms = np.maximum(np.linalg.norm(together, axis=1), 1e-9)
-    both = np.maximum(together @ question / norms, 0.0)
+    norms = np.maximum(np.sqrt(np.vecdot(together, together)), 1e-9)
+    both = np.maximum(np.vecdot(together, question) / norms, 0.0)
     return np.asarray((1 - pair) * own + pair * both, dtype=np.float32)

@@ -34,8 +34,8 @@ K1, B, EPSILON = 1.5, 0.75, 0.25
 FAN = 32
 LARGEST = 65_536
 
-# Terms whose postings are kept between searches; a common one of 100,000 chunks takes 1 MB.
-KEPT = 256
+# Postings that are kept between searches: 64 MB, the terms of several questions over a million chunks.
+KEPT = 4_000_000
 
 # Keyed by segment first: a batch is then appended in one place, and 23 segments x 8 terms are still only 184 look-ups.
 SCHEMA = """
@@ -61,6 +61,7 @@ class _Segments:
     ids: Ids
     norms: NDArray[np.float64]  # the part of BM25's denominator that depends on the chunk's length alone
     live: Flags
+    whole: bool  # nothing is struck out
     chunks: int
     average_idf: float
 
@@ -71,11 +72,19 @@ class Lexical:
     def __init__(self) -> None:
         self._read: _Segments | None = None
         self._terms: dict[str, tuple[Ids, NDArray[np.float64]]] = {}
+        self._kept = 0
+        self._scores = np.zeros(0)
+        self._within: tuple[Ids, Flags] | None = None
 
     def forget(self) -> None:
         """Drop what was read: after every write, and after a write that was rolled back."""
         self._read = None
-        self._terms = {}
+        self._within = None
+        self.forget_terms()
+
+    def forget_terms(self) -> None:
+        """Drop what was read of single terms only: as if none had been asked for."""
+        self._terms, self._kept = {}, 0
 
     def add(self, connection: sqlite3.Connection, vocabulary: Vocabulary, documents: Mapping[int, Ids]) -> None:
         """Index chunks that are not in the index, given as the numbers that their terms have in the vocabulary."""
@@ -115,27 +124,49 @@ class Lexical:
     ) -> list[Scored]:
         """Return the best chunks, best first, ties by id, scores above 0. `among` are the ids that may be returned."""
         held = self._segments(connection)
-        self._look_up(connection, held, terms)
-        scores = np.zeros(len(held.ids))
+        found = self._look_up(connection, held, terms)
+        if len(self._scores) != len(held.ids):
+            self._scores = np.zeros(len(held.ids))
         for term in terms:  # in the query's order, repeats and all, so that even the rounding is the reference's
-            places, worth = self._terms[term]
-            scores[places] += worth
-        allowed = held.live if among is None else held.live & np.isin(held.ids, among)
-        places = np.flatnonzero(allowed & (scores > 0))
-        return best(held.ids[places], scores[places], limit)
+            places, worth = found[term]
+            self._scores[places] += worth
+        positive = self._scores > 0
+        allowed = self._allowed(held, among)
+        if allowed is not None:
+            positive &= allowed
+        places = np.flatnonzero(positive)
+        scores = self._scores[places]
+        # Kept as zeros for the next search: where there are a million chunks, a new array takes longer than the search.
+        self._scores.fill(0.0)
+        if 0 < limit < len(scores):
+            top = scores >= np.partition(scores, -limit)[-limit]
+            places, scores = places[top], scores[top]
+        return best(held.ids[places], scores, limit)
 
-    def _look_up(self, connection: sqlite3.Connection, held: _Segments, terms: Sequence[str]) -> None:
-        """Read what each term adds to the scores of which chunks. Kept, because one search asks for the same words of
+    def _allowed(self, held: _Segments, among: Ids | None) -> Flags | None:
+        """Return for each place whether its chunk may be returned, None where all may; `among` is mostly that of the
+        last search."""
+        if among is None:
+            return None if held.whole else held.live
+        if self._within is None or self._within[0] is not among:
+            self._within = among, held.live & np.isin(held.ids, among)
+        return self._within[1]
+
+    def _look_up(
+        self, connection: sqlite3.Connection, held: _Segments, terms: Sequence[str]
+    ) -> Mapping[str, tuple[Ids, NDArray[np.float64]]]:
+        """Return what each term adds to the scores of which chunks. Kept, because one search asks for the same words of
         its question again and again: in Django 10 times, which was a third of a search without the transformer."""
+        if self._kept > KEPT:
+            self._terms, self._kept = {}, 0
         new = [term for term in dict.fromkeys(terms) if term not in self._terms]
-        if len(self._terms) + len(new) > KEPT:
-            self._terms = {}
-            new = list(dict.fromkeys(terms))
-        weights = _weigh(connection, held, new)
+        weights = _weigh(connection, held, new) if new else {}
         for term in new:
             places, found = _postings(connection, held, term)
             worth = weights.get(term, 0.0) * (found * (K1 + 1) / (found + held.norms[places]))
             self._terms[term] = (places, worth)
+            self._kept += len(places) + 1
+        return self._terms
 
     def idf(self, connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, float]:
         """Return the weight of each term that is in the index."""
@@ -157,11 +188,13 @@ class Lexical:
             chunks, length, average_idf = connection.execute("SELECT * FROM totals").fetchone()
             starts = np.cumsum([0] + [len(row[1]) // 8 for row in rows])
             lengths = np.frombuffer(b"".join(row[2] for row in rows), np.int32)
+            live = np.frombuffer(b"".join(row[3] for row in rows), np.bool_)
             self._read = _Segments(
                 start={row[0]: int(start) for row, start in zip(rows, starts[:-1], strict=True)},
                 ids=np.frombuffer(b"".join(row[1] for row in rows), np.int64),
                 norms=K1 * (1 - B + B * lengths / (length / chunks if length else 1.0)),
-                live=np.frombuffer(b"".join(row[3] for row in rows), np.bool_),
+                live=live,
+                whole=bool(live.all()),
                 chunks=chunks,
                 average_idf=average_idf,
             )

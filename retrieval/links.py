@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain, groupby
+from itertools import chain, compress
 from typing import Literal
 
 import numpy as np
@@ -62,7 +62,33 @@ def chunks_with(
         "WHERE NOT EXISTS (SELECT 1 FROM links WHERE name = n.id AND role = ?1 LIMIT 1 OFFSET ?3)",
         (_ROLES.index(role), json.dumps(list(dict.fromkeys(names))), common),
     )
-    return {name: tuple(chunk for _, chunk in group) for name, group in groupby(rows, key=lambda row: row[0])}
+    found: dict[str, list[int]] = {}
+    for name, chunk in rows:
+        found.setdefault(name, []).append(chunk)
+    return {name: tuple(chunks) for name, chunks in found.items()}
+
+
+def beginnings(connection: sqlite3.Connection) -> Numbers:
+    """Return the hashes, in this process and ascending, of the first two words of the defined names that have more than
+    one: 5,300 of Django's 105,000."""
+    rows = connection.execute(
+        "SELECT name FROM names WHERE instr(name, ' ') "
+        "AND EXISTS (SELECT 1 FROM links WHERE links.name = names.id AND role = 0)"
+    )
+    return np.unique(np.fromiter((hash(_beginning(name)) for (name,) in rows), np.int64))
+
+
+def begun(pairs: Collection[str], known: Numbers) -> set[str]:
+    """Return those of the pairs of words whose hash is among the known ones."""
+    if not len(known):
+        return set()
+    hashes = np.fromiter(map(hash, pairs), np.int64, len(pairs))
+    at = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    return set(compress(pairs, known[at] == hashes))
+
+
+def _beginning(name: str) -> str:
+    return " ".join(name.split(" ", 2)[:2])
 
 
 def defined(connection: sqlite3.Connection, names: Iterable[str]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -94,6 +94,11 @@ class Store(Protocol):
 
     def defined(self, names: Iterable[str]) -> set[str]:
         """Return those of the names that any chunk defines; made for thousands of names that are mostly unknown."""
+        ...
+
+    def begun(self, pairs: Collection[str]) -> Collection[str]:
+        """Return, of pairs of words with one space between, those with which a defined name may begin: none is left
+        out that does. It keeps back most of what `defined` would be asked for."""
         ...
 
     def in_document(self, path: str) -> list[Chunk]:

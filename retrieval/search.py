@@ -44,6 +44,7 @@ class Searcher:
         self._reader = reader
         self._settings = settings or HopSettings()
         self._chunks = store.counts().chunks
+        self._specific: dict[str, float] = {}
 
     def search(
         self, query: str, *, k: int = 10, hops: int | None = None, scope: Scope | None = None, rerank: bool = True
@@ -71,7 +72,7 @@ class Searcher:
         query = " ".join(query.split())[:QUERY_LIMIT]
         run = _Run()
         with _tracer.start_as_current_span("search", attributes={"hoplite.query": query, "hoplite.k": k}):
-            graph = NameGraph(self._store, query, self._settings, chunks=self._chunks)
+            graph = NameGraph(self._store, query, self._settings, chunks=self._chunks, specific=self._specific)
             with run.stage("leads"):
                 found = leads(
                     self._store,
@@ -90,7 +91,7 @@ class Searcher:
     def _stages(
         self, query: str, settings: HopSettings, scope: Scope, rerank: bool, run: _Run
     ) -> tuple[tuple[Scored, ...], dict[int, tuple[str, ...]]]:
-        graph = NameGraph(self._store, query, settings, chunks=self._chunks)
+        graph = NameGraph(self._store, query, settings, chunks=self._chunks, specific=self._specific)
         with run.stage("bm25"):
             found = self._store.lexical(graph.query_terms, limit=LEXICAL_STAGE, scope=scope)
             run.stages["bm25"] = tuple(found)
@@ -140,7 +141,7 @@ class Searcher:
         self, order: tuple[Scored, ...], via: Mapping[int, tuple[str, ...]], k: int, scope: Scope
     ) -> tuple[Hit, ...]:
         hits = Distinct(limit=k)
-        step = max(k, 20)
+        step = k if scope == Scope() else max(k, 20)
         for at in range(0, len(order), step):
             chunks = self._store.chunks([scored.id for scored in order[at : at + step]])
             for scored in order[at : at + step]:

@@ -1,8 +1,9 @@
-"""The embedded vectors: one Qdrant shard in a folder, held by this process."""
+"""The embedded vectors: one Qdrant shard in a folder, held by this process, with a flat copy that searches read."""
 
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ingest.errors import EmbedderMismatch, UserError, WorkspaceBusy, WorkspaceDamaged
-from ingest.types import Chunk, Kind
+from ingest.types import Chunk
 from retrieval.protocols import Vectors
-from retrieval.ties import settled
+from retrieval.rows import Ids, Rows
 from retrieval.types import Scored
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ BATCH = 2_000
 # error but the end of the process (SIGBUS). A batch of 256 numbers a vector takes 3 MB.
 ROOM = 32_000_000
 
-# Below this many vectors every search reads them all: 2 ms at 45,000 x 256, and the result is exact. Above it, segments
-# that `optimize` has given a graph (those of more than half as many) are searched by it.
-EXACT = 200_000
+# More KB than any segment has: the engine builds no graph. Every search reads all vectors, from the flat copy, so that
+# results are exact: 1 ms at 39,000 x 256.
+NO_GRAPH = 2**40
 
 
 class Shard:
@@ -44,8 +45,8 @@ class Shard:
         self._edge = edge
         self._dim = dim
         config = edge.EdgeConfig(
-            vectors={"dense": edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine)},
-            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=EXACT // 2 * dim * 4 // 1024),  # in KB
+            vectors={"dense": edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine, memory=edge.Memory.Cold)},
+            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=NO_GRAPH),
         )
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
@@ -55,19 +56,21 @@ class Shard:
             else:
                 self._check_room()
                 self._shard = edge.EdgeShard.create(str(folder), config)
-                for field in ("path", "kind"):
-                    index = edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword)
-                    self._shard.update(index)
+        try:
+            self._rows = Rows(folder / "rows", dim)
+            # A kill between the two, a copy that was lost, a shard of before there was one.
+            if len(self._rows) != self.count():
+                self._rows.rewrite(self._scrolled())
+        except BaseException:
+            self._shard.close()
+            raise
+        self._lock = threading.Lock()
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Write the chunks' vectors, float32 (n, dim); on disk when it returns."""
         for start in range(0, len(chunks), BATCH):
             points = [
-                self._edge.Point(
-                    chunk.id,
-                    {"dense": vector},
-                    {"path": chunk.path, "kind": chunk.kind},
-                )
+                self._edge.Point(chunk.id, {"dense": vector})
                 for chunk, vector in zip(
                     chunks[start : start + BATCH], vectors[start : start + BATCH].tolist(), strict=True
                 )
@@ -77,53 +80,33 @@ class Shard:
                 self._shard.update(self._edge.UpdateOperation.upsert_points(points))
         with self._told("written"):
             self._shard.flush()
+        with self._lock:
+            self._rows.put([chunk.id for chunk in chunks], vectors)
 
     def remove(self, ids: Sequence[int]) -> None:
         """Forget these vectors; unknown ids are no error."""
         with self._told("written"):
             self._shard.update(self._edge.UpdateOperation.delete_points(list(ids)))
             self._shard.flush()
+        with self._lock:
+            self._rows.remove(ids)
+            if self._rows.wasteful:
+                self._rows.rewrite(self._scrolled())
 
-    def nearest(self, vector: Vectors, *, limit: int, paths: Sequence[str] | None, kind: Kind | None) -> list[Scored]:
-        """Return the nearest ids by cosine, best first, ties by id, among these paths and this kind where given."""
-        if paths is not None and not paths:
-            return []
-        asked = np.asarray(vector, np.float32).tolist()
-        wanted = self._filter(paths, kind)
-        exact = self._shard.info().points_count <= EXACT
-
-        def ask(n: int) -> list[Scored]:
-            request = self._edge.QueryRequest(
-                query=self._edge.Query.Nearest(asked, using="dense"),
-                limit=n,
-                filter=wanted,
-                params=self._edge.SearchParams(exact=exact),
-            )
-            return [Scored(cast(int, point.id), point.score) for point in self._shard.query(request)]
-
-        with self._told("searched"):
-            return settled(ask, limit)
+    def nearest(self, vector: Vectors, *, limit: int, among: Ids | None) -> list[Scored]:
+        """Return the nearest ids by cosine to a unit vector (dim,), best first, ties by id; `among` are those that may
+        be returned."""
+        with self._lock:
+            return self._rows.nearest(np.asarray(vector, np.float32), limit=limit, among=among)
 
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """Return the vectors that are here, by id, each float32 (dim,)."""
-        with self._told("read"):
-            records = self._shard.retrieve(list(ids), with_payload=False, with_vector=["dense"]) if ids else []
-        return {
-            cast(int, record.id): np.asarray(cast("dict[str, list[float]]", record.vector)["dense"], np.float32)
-            for record in records
-        }
+        with self._lock:
+            return self._rows.vectors(ids)
 
     def ids(self) -> set[int]:
         """Return the id of every vector."""
-        found: set[int] = set()
-        offset = None
-        while True:
-            request = self._edge.ScrollRequest(offset=offset, limit=100_000, with_payload=False, with_vector=False)
-            with self._told("read"):
-                records, offset = self._shard.scroll(request)
-            found.update(cast(int, record.id) for record in records)
-            if offset is None:
-                return found
+        return {cast(int, record.id) for records in self._records(with_vector=False) for record in records}
 
     def count(self) -> int:
         """Count the points that have their vector, exactly; a lost file of vectors leaves points without."""
@@ -148,13 +131,27 @@ class Shard:
                 f"{ROOM / 1e6:,.0f} MB are needed). Make room and try again."
             )
 
-    def _filter(self, paths: Sequence[str] | None, kind: Kind | None) -> edge.Filter | None:
-        conditions: list[edge.ConditionType] = []
-        if paths is not None:
-            conditions.append(self._edge.FieldCondition(key="path", match=self._edge.MatchAny(list(paths))))
-        if kind is not None:
-            conditions.append(self._edge.FieldCondition(key="kind", match=self._edge.MatchValue(kind)))
-        return self._edge.Filter(must=conditions) if conditions else None
+    def _scrolled(self) -> Iterator[tuple[list[int], Vectors]]:
+        """Yield every vector, a batch at a time."""
+        for records in self._records(with_vector=True):
+            found = {
+                cast(int, record.id): cast("dict[str, list[float]]", record.vector)["dense"]
+                for record in records
+                if record.vector
+            }
+            yield list(found), np.asarray(list(found.values()), np.float32).reshape(-1, self._dim)
+
+    def _records(self, *, with_vector: bool) -> Iterator[list[edge.Record]]:
+        offset = None
+        while True:
+            request = self._edge.ScrollRequest(
+                offset=offset, limit=BATCH if with_vector else 100_000, with_payload=False, with_vector=with_vector
+            )
+            with self._told("read"):
+                records, offset = self._shard.scroll(request)
+            yield records
+            if offset is None:
+                return
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:

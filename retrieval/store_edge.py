@@ -10,7 +10,7 @@ import fnmatch
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,15 @@ from retrieval.lexical import SCHEMA as LEXICAL_SCHEMA
 from retrieval.lexical import Ids, Lexical
 from retrieval.protocols import EVERY, Vectors
 from retrieval.shard import Shard
-from retrieval.terms import Terms
+from retrieval.terms import Numbers, Terms
 from retrieval.tokens import searchable, tokens
 from retrieval.types import Counts, Scope, Scored
 
 # Rises with every change to the tables or to `tokens`, whose terms the removal of a chunk counts again.
 FORMAT = 3
+
+# Names whose chunks are kept between searches: about 20 MB.
+KEPT = 1 << 16
 
 _SCHEMA = (
     """
@@ -69,6 +72,8 @@ class EdgeStore:
         self._lexical = Lexical()
         self._paths: list[str] | None = None
         self._among: dict[Scope, Ids] = {}
+        self._beginnings: Numbers | None = None
+        self._names: dict[tuple[str, links.Role, int], tuple[int, ...]] = {}
 
     def write(self, chunks: Sequence[Chunk], vectors: Vectors, terms: Terms | None = None) -> None:
         """Make the chunks searchable, durably before it returns; the last of two with the same id counts."""
@@ -124,8 +129,9 @@ class EdgeStore:
 
     def dense(self, vector: Vectors, *, limit: int, scope: Scope) -> list[Scored]:
         """Return the nearest chunks by cosine, best first, ties by chunk id."""
-        paths = self._matching(scope.path) if scope.path is not None else None
-        return self._shard.nearest(vector, limit=limit, paths=paths, kind=scope.kind)
+        with self._database.reading() as connection:
+            among = None if scope == Scope() else self._within(connection, scope)
+        return self._shard.nearest(vector, limit=limit, among=among)
 
     def lexical(self, terms: Sequence[str], *, limit: int, scope: Scope) -> list[Scored]:
         """Return the best chunks by BM25, with the scores of `rank_bm25.BM25Okapi` over the chunks that are here."""
@@ -150,13 +156,11 @@ class EdgeStore:
 
     def definers(self, names: Sequence[str], *, common: int) -> dict[str, tuple[int, ...]]:
         """Map each name that between 1 and `common` chunks define to those chunks, ascending."""
-        with self._database.reading() as connection:
-            return links.chunks_with(connection, names, "defined", common=common)
+        return self._with(names, "defined", common)
 
     def mentioners(self, names: Sequence[str], *, common: int) -> dict[str, tuple[int, ...]]:
         """Map each name that between 1 and `common` chunks mention to those chunks, ascending."""
-        with self._database.reading() as connection:
-            return links.chunks_with(connection, names, "mentioned", common=common)
+        return self._with(names, "mentioned", common)
 
     def callers(self, names: Sequence[str]) -> set[int]:
         """Return the chunks that mention one of these names, or call something of which it is the last part."""
@@ -169,6 +173,14 @@ class EdgeStore:
         """Return those of the names that any chunk defines."""
         with self._database.reading() as connection:
             return links.defined(connection, names)
+
+    def begun(self, pairs: Collection[str]) -> Collection[str]:
+        """Return the pairs of words with which a defined name may begin; hashes tell, so that some too many are no
+        error."""
+        with self._database.reading() as connection:
+            if self._beginnings is None:
+                self._beginnings = links.beginnings(connection)
+            return links.begun(pairs, self._beginnings)
 
     def in_document(self, path: str) -> list[Chunk]:
         """Return a document's chunks in the order of their lines."""
@@ -188,11 +200,27 @@ class EdgeStore:
         self._shard.close()
         self._database.close()
 
+    def _with(self, names: Sequence[str], role: links.Role, common: int) -> dict[str, tuple[int, ...]]:
+        """Return the chunks of each name. Kept, because a walk comes by the same names from many chunks."""
+        with self._database.reading() as connection:
+            if common == EVERY:
+                return links.chunks_with(connection, names, role, common=common)
+            if len(self._names) > KEPT:
+                self._names.clear()
+            known = self._names
+            new = [name for name in names if (name, role, common) not in known]
+            if new:
+                found = links.chunks_with(connection, new, role, common=common)
+                known.update(((name, role, common), found.get(name, ())) for name in new)
+            return {name: chunks for name in names if (chunks := known[name, role, common])}
+
     def _forget(self) -> None:
         """Drop what was read from the rows that are about to change."""
         self._lexical.forget()
         self._paths = None
         self._among.clear()
+        self._beginnings = None
+        self._names.clear()
 
     def _matching(self, glob: str) -> list[str]:
         """Return the paths that a glob matches."""
@@ -204,7 +232,10 @@ class EdgeStore:
             return [path for path in self._paths if match(path)]
 
     def _within(self, connection: sqlite3.Connection, scope: Scope) -> Ids:
-        """Return the ids of the chunks in a scope; one conversation asks within one scope again and again."""
+        """Return the ids of the chunks in a scope, ascending.
+
+        One conversation asks within one scope again and again.
+        """
         if scope not in self._among:
             conditions, values = ["1"], []
             if scope.path is not None:
@@ -216,7 +247,7 @@ class EdgeStore:
             rows = connection.execute(f"SELECT id FROM chunks WHERE {' AND '.join(conditions)}", values)  # noqa: S608
             if len(self._among) >= 8:
                 self._among.clear()
-            self._among[scope] = np.fromiter((i for (i,) in rows), np.int64)
+            self._among[scope] = np.sort(np.fromiter((i for (i,) in rows), np.int64))
         return self._among[scope]
 
 

@@ -12,7 +12,7 @@ import hashlib
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
@@ -219,6 +219,10 @@ class ServerStore:
     def defined(self, names: Iterable[str]) -> set[str]:
         """Return those of the names that any chunk defines."""
         return {name for name, ids in self._each("defines", names, limit=1) if ids}
+
+    def begun(self, pairs: Collection[str]) -> Collection[str]:
+        """Return the pairs as they are: the server is asked for the names themselves."""
+        return pairs
 
     @_told
     def in_document(self, path: str) -> list[Chunk]:

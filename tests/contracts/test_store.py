@@ -266,6 +266,12 @@ def test_defined_picks_the_known_among_thousands(store: Store) -> None:
     assert store.defined(asked) == {"heron", "blue heron"}
 
 
+def test_no_pair_of_words_that_a_defined_name_begins_with_is_kept_back(store: Store) -> None:
+    put(store, a_chunk("t", defines=("blue heron of the north", "heron")), a_chunk("u", defines=("salt mine",)))
+    pairs = ["blue heron", "salt mine", "heron of", "mine shaft", ""]
+    assert {"blue heron", "salt mine"} <= set(store.begun(pairs)) <= set(pairs)
+
+
 def test_a_document_comes_in_the_order_of_its_lines(store: Store) -> None:
     chunks = [a_chunk(f"t{line}", line=line) for line in (30, 1, 12)]
     put(store, *chunks, a_chunk("t", "docs/other.md"))

@@ -52,6 +52,14 @@ def test_a_single_word_is_a_name_only_where_it_is_written_as_one() -> None:
     assert names.mentioned(names.runs("CURRENT_TIMESTAMP"), defined) == []
 
 
+def test_runs_that_no_name_begins_like_are_left_out_and_single_words_are_not() -> None:
+    text = "The journal of mathematical physics in Geneva, a salt mine"
+    begun = names.runs(text, lambda pairs: {"journal of"} & set(pairs))
+    journal = next(run for run in begun if run and run[-1] == "journal of")
+    assert journal in names.runs(text)
+    assert [run for run in begun if run and run != journal] == [["geneva"]]
+
+
 @pytest.mark.parametrize(
     "text", ["a." * 50_000, "A" + " " * 50_000, "`" * 50_000, "Aa" * 50_000, "(" * 50_000, "x_" * 50_000]
 )

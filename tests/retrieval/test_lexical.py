@@ -177,3 +177,23 @@ def test_a_merged_segment_stays_within_its_bound() -> None:
     assert groups
     assert all(sum(sizes[s][0] for s in group) <= LARGEST for group in groups)
     assert all(len(group) > 1 for group in groups)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kept", [0, 4_000_000])
+def test_the_best_of_any_corpus_are_the_references_whatever_was_asked_before(
+    index: Index, monkeypatch: pytest.MonkeyPatch, seed: int, kept: int
+) -> None:
+    monkeypatch.setattr(lexical, "KEPT", kept)
+    chance = random.Random(seed)
+    for part in range(3):
+        index.add(corpus(100, seed=10 * seed + part))
+    index.remove(chance.sample(sorted(index.held), 40))
+    for _ in range(10):
+        terms = [f"w{chance.randint(0, 60)}" for _ in range(chance.randint(1, 5))]
+        terms += chance.choices(terms, k=2)  # a term asked for twice counts twice
+        want = reference(index.held, terms)
+        order = sorted(want, key=lambda i: (-round(want[i], 9), i))[:20]
+        got = index.search(terms, limit=20)
+        assert [s.score for s in got] == pytest.approx([want[i] for i in order], abs=1e-6)
+        assert all(s.score == pytest.approx(want[s.id], abs=1e-6) for s in got)

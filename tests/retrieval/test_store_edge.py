@@ -186,7 +186,22 @@ def test_a_lost_file_that_the_engine_passes_over_shows_in_the_counts(folder: Pat
         assert damaged.counts() == Counts(chunks=20, vectors=0)
 
 
-def test_a_lost_file_that_shows_only_in_a_search_is_told_there(folder: Path) -> None:
+def test_a_lost_file_of_the_engines_is_told_when_it_is_read(folder: Path) -> None:
     without(folder, "vectors/chunk_0.mmap")
-    with closing(EdgeStore(folder, DIM)) as damaged, pytest.raises(WorkspaceDamaged, match="could not be searched"):
-        damaged.dense(vectors(1)[0], limit=1, scope=Scope())
+    with closing(EdgeStore(folder, DIM)) as store:  # searches read the copy
+        assert len(store.dense(vectors(1)[0], limit=20, scope=Scope())) == 20
+    shutil.rmtree(folder / "vectors" / "rows")
+    with pytest.raises(WorkspaceDamaged, match="could not be read"):
+        EdgeStore(folder, DIM)
+
+
+@pytest.mark.parametrize("lost", ["rows", "rows/ids.i64", "rows/vectors.f32"])
+def test_a_lost_copy_of_the_vectors_is_made_again(folder: Path, lost: str) -> None:
+    with closing(EdgeStore(folder, DIM)) as store:
+        store.write(chunks(20), vectors(20))
+        before = store.dense(vectors(1)[0], limit=9, scope=Scope())
+    victim = folder / "vectors" / lost
+    shutil.rmtree(victim) if victim.is_dir() else victim.unlink()
+    with closing(EdgeStore(folder, DIM)) as store:
+        assert store.dense(vectors(1)[0], limit=9, scope=Scope()) == before
+        assert store.vectors([chunks(1)[0].id]).keys() == {chunks(1)[0].id}
