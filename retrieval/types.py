@@ -48,6 +48,29 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a store is: in a collection of the Qdrant server at `url`, or in the workspace itself where that is ""."""
+
+    url: str = ""
+    collection: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.url}, collection {self.collection}" if self.url else "the workspace"
+
+
+HERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """A Qdrant server's version, and how many points the collection at `place` holds, whoever wrote them."""
+
+    place: Place
+    version: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """A chunk's identity with a score, comparable within one list only."""
 

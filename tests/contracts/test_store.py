@@ -16,7 +16,8 @@ from ingest.ids import chunk_id
 from ingest.types import Chunk, Kind
 from retrieval.protocols import Store, Vectors
 from retrieval.store_edge import EdgeStore
-from retrieval.store_server import ServerStore, connect
+from retrieval.server_link import connect
+from retrieval.store_server import ServerStore
 from retrieval.tokens import tokens
 from retrieval.types import Counts, Scope
 
