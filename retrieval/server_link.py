@@ -134,7 +134,8 @@ class Transport(httpx.BaseTransport):
     def __init__(self, url: str, patience: Patience) -> None:
         self._url = url
         self._patience = patience
-        self._inner = httpx.HTTPTransport()
+        # Certificates take 0.1 s to read; an address without TLS never leads to one with it.
+        self._inner = httpx.HTTPTransport(verify=url.startswith("https:"))
         self._answered = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -27,7 +27,7 @@ from retrieval.server_link import said
 from retrieval.terms import Terms
 from retrieval.ties import settled
 from retrieval.tokens import searchable, tokens
-from retrieval.types import Counts, Place, Scope, Scored, ServerState
+from retrieval.types import Counts, Layout, Place, Scope, Scored, ServerState
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -53,30 +53,6 @@ FORMAT = 1
 _FIELDS = ("path", "kind", "defines", "mentions", "everyday_calls")
 _T = TypeVar("_T")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a new collection lies on the server's machines; None leaves it to the server. One that is there stays.
-
-    `shards` are its parts, `replicas` the machines that hold each, `consistency` how many of those have a write before
-    it is acknowledged. `payload_on_disk` keeps texts and names out of memory.
-    """
-
-    shards: int | None = None
-    replicas: int | None = None
-    consistency: int | None = None
-    payload_on_disk: bool | None = None
-
-    def asked(self) -> dict[str, Any]:
-        """Return it as the server takes it."""
-        named = {
-            "shard_number": self.shards,
-            "replication_factor": self.replicas,
-            "write_consistency_factor": self.consistency,
-            "on_disk_payload": self.payload_on_disk,
-        }
-        return {name: value for name, value in named.items() if value is not None}
 
 
 PLAIN = Layout()
@@ -306,6 +282,8 @@ class ServerStore:
     @_told
     def callers(self, names: Sequence[str]) -> set[int]:
         """Return the chunks that mention one of these names, or call something of which it is the last part."""
+        if not names:
+            return set()  # a filter without conditions holds every point
         either: list[Any] = [self._match(field, name) for name in names for field in ("mentions", "everyday_calls")]
         return {_number(record.id) for record in self._scroll(self._models.Filter(should=either), payload=False)}
 

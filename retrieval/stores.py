@@ -20,14 +20,14 @@ from ingest.errors import UserError
 from retrieval.manifest import Settings
 from retrieval.protocols import Store
 from retrieval.store_edge import EdgeStore
-from retrieval.types import HERE, Place
+from retrieval.types import HERE, Layout, Place
 from retrieval.workspace import Workspace
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
     from retrieval.server_link import Patience
-    from retrieval.store_server import Described, Layout, ServerStore
+    from retrieval.store_server import Described, ServerStore
 
 EMBEDDED = "embedded"
 """Said instead of an address: the store in the workspace, no server."""

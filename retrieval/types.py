@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 from ingest.types import Chunk, Kind
 
@@ -59,6 +59,30 @@ class Place:
 
 
 HERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a new collection lies on the server's machines; None leaves it to the server. One that is there stays.
+
+    `shards` are its parts, `replicas` the machines that hold each, `consistency` how many of those have a write before
+    it is acknowledged. `payload_on_disk` keeps texts and names out of memory.
+    """
+
+    shards: int | None = None
+    replicas: int | None = None
+    consistency: int | None = None
+    payload_on_disk: bool | None = None
+
+    def asked(self) -> dict[str, Any]:
+        """Return it as the server takes it."""
+        named = {
+            "shard_number": self.shards,
+            "replication_factor": self.replicas,
+            "write_consistency_factor": self.consistency,
+            "on_disk_payload": self.payload_on_disk,
+        }
+        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
