@@ -32,8 +32,9 @@ from retrieval.types import Counts, Layout, Place, Scope, Scored, ServerState
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
 
-# A point is about 7 KB of JSON (256 numbers, 1.5 KB of text); the server takes 32 MB a request.
+# Points a request: about 13 KB of JSON each with 256 numbers and 2 KB of text and names; a server takes 32 MB.
 POINTS = 500
+REQUEST_BYTES = 8_000_000
 QUERIES = 256
 # A chunk's fields that are lists of names.
 _NAMES = ("defines", "mentions", "calls", "imports", "inherits")
@@ -93,6 +94,7 @@ class ServerStore:
         self.collection = collection
         self._client = client
         self._models = models
+        self._points = max(1, min(POINTS, REQUEST_BYTES // (8_000 + 20 * dim)))
         self._prepare(dim, embedder, layout)
 
     @_told
@@ -144,7 +146,7 @@ class ServerStore:
         if len(chunks) != len(vectors):
             raise ValueError(f"{len(chunks)} chunks, but {len(vectors)} vectors")
         points = [self._point(chunk, vector) for chunk, vector in zip(chunks, vectors, strict=True)]
-        for batch in _slices(points, POINTS):
+        for batch in _slices(points, self._points):
             self._client.upsert(self.collection, batch, wait=True)
 
     @_told

@@ -64,10 +64,8 @@ def placed(asked: Asked, kept: Place, workspace: Workspace, created: str) -> Pla
     the folder's path and the moment when the index was begun, so that no two workspaces meet in one. Raises UserError
     for a name that is none, and for a collection without a server.
     """
-    if asked.collection is not None and not _COLLECTION.fullmatch(asked.collection):
-        raise UserError(
-            f"{asked.collection!r} is no name of a collection. Use letters, digits, '.', '_' and '-', 200 at most."
-        )
+    if asked.collection is not None:
+        _check_name(asked.collection)
     url = kept.url if asked.url is None else _address(asked.url)
     if not url:
         if asked.collection is not None:
@@ -94,6 +92,7 @@ def open_server(place: Place, embedder: str, dim: int, use: Use, *, asked: Asked
     """Open a collection; see `open_store`."""
     from retrieval.store_server import PLAIN, ServerStore
 
+    _check_name(place.collection)  # a manifest may be somebody else's
     layout = (asked.layout or PLAIN) if use == "make" else None
     with ExitStack() as undo:
         client = undo.enter_context(closing(reached(place.url, use, asked.patience)))
@@ -179,6 +178,13 @@ def _named() -> list[str]:
 def _names_file() -> Path:
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     return Path(base) / "hoplite" / "servers"
+
+
+def _check_name(collection: str) -> None:
+    if not _COLLECTION.fullmatch(collection):
+        raise UserError(
+            f"{collection[:200]!r} is no name of a collection. Use letters, digits, '.', '_' and '-', 200 at most."
+        )
 
 
 def _own_name(workspace: Workspace, created: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval import server_link
+from retrieval import server_link, stores
 from retrieval.indexing import Part
 from retrieval.manifest import Manifest
 from retrieval.server_link import Patience
@@ -21,6 +22,8 @@ from tests.retrieval.made import HashEmbedder
 from tests.ui import station
 from tests.ui.conftest import Hoplite
 
+SERVER = "HOPLITE_TEST_QDRANT_URL"
+KEYS = {name: os.environ[name] for name in stores.KEYS if name in os.environ}
 QUESTION = "How many days are readings kept?"
 
 
@@ -158,6 +161,22 @@ def test_machines_with_a_part_each_fill_one_collection_and_leave_each_others_alo
     for workspace in ("whole", "machine1"):
         found = hoplite("search", QUESTION, "-k", "20", "--workspace", tmp_path / workspace, "--json")
         assert {hit["path"] for hit in json.loads(found.stdout)["hits"]} == files
+
+
+def test_what_one_machine_lost_is_noticed_beside_what_another_wrote(
+    folder: Path, hoplite: Hoplite, server: Loopback, tmp_path: Path
+) -> None:
+    shared = ("--store", server.url, "--collection", "shared", "--json")
+    mine, others = tmp_path / "mine", station.write(tmp_path / "others" / "station")
+    for number in range(9):
+        (others / f"note{number}.md").write_text(f"# Note {number}\n\nReadings are kept in drawer {number}.\n")
+    first = json.loads(hoplite("index", folder / "src", "--workspace", mine, *shared).stdout)
+    hoplite("index", others, "--workspace", tmp_path / "theirs", "--rebuild", *shared)
+    for path in (others / "src").iterdir():
+        path.unlink()
+    hoplite("index", others, "--workspace", tmp_path / "theirs", *shared)
+    again = json.loads(hoplite("index", folder / "src", "--workspace", mine, *shared).stdout)
+    assert (again["repaired"], again["chunks"]) == (2, first["chunks"])
 
 
 # Moved ----------------------------------------------------------------------------------------------------------------
@@ -381,3 +400,35 @@ def test_a_server_that_the_workspaces_own_file_names_is_not_followed(
     assert (result.exit_code, one_line(result.stderr)) == (2, True)
     assert "is not followed" in result.stderr
     assert server.asked == []
+
+
+# A real server -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.server
+@pytest.mark.skipif(SERVER not in os.environ, reason=f"no Qdrant server: set {SERVER}")
+def test_a_real_server_takes_an_index_finds_in_it_and_gives_it_back(
+    folder: Path, hoplite: Hoplite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = os.environ[SERVER]
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    for name in ("SEARCHING", "WRITING"):
+        monkeypatch.setattr(server_link, name, Patience())
+    monkeypatch.chdir(folder)
+    made = hoplite("index", folder, "--store", url, "--json")
+    assert made.exit_code == 0, made.stderr
+    report = json.loads(made.stdout)
+    try:
+        state = json.loads(hoplite("status", "--json").stdout)["store"]
+        assert state["points"] == report["chunks"]
+        hits = json.loads(hoplite("search", QUESTION, "--json").stdout)["hits"]
+        assert {hit["path"] for hit in hits} == {"guide.md", "src/settings.py", "src/store.py"}
+        assert "src/store.py" in hoplite("symbols", "sweep").stdout
+        assert hoplite("index", folder, "--rebuild").exit_code == 0
+        assert hoplite("store", "copy", url, folder).exit_code == 0
+        assert json.loads(hoplite("search", QUESTION, "--json").stdout)["hits"]
+        again = hoplite("store", "copy", folder, url, "--collection", report["collection"], "--json")
+        assert json.loads(again.stdout)["written"] == 0
+    finally:
+        stores.clear(Place(stores.named(url), report["collection"]))
