@@ -26,13 +26,15 @@ VERSION = "1.20.0"
 
 @dataclass(frozen=True)
 class Fault:
-    """What is answered instead. `seconds` is waited before; with `cut` the connection is reset in the middle of it."""
+    """What is answered instead. `seconds` is waited before; with `cut` the connection is reset in the middle of it, and
+    with `drip` it comes byte by byte."""
 
     status: int = 200
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     cut: bool = False
+    drip: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,16 +182,18 @@ def _handler(server: Loopback) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 self.connection.close()
                 return
-            self._send(fault.status, fault.body, fault.headers)
+            self._send(fault.status, fault.body, fault.headers, 0.05 if fault.drip else 0.0)
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None, between: float = 0.0) -> None:
             try:
                 self.send_response(status)
                 for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                for part in [body[i : i + 1] for i in range(len(body))] if between else [body]:
+                    self.wfile.write(part)
+                    time.sleep(between)
             except OSError:  # who asked has gone away
                 self.close_connection = True
 

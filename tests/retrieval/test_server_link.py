@@ -87,9 +87,11 @@ def test_what_passes_is_tried_again(server: Loopback, store: ServerStore, fault:
         (Fault(500, b"out of disk"), "answers 500: out of disk"),
         (Fault(429, b"busy"), "answers 429: busy"),
         (Fault(seconds=1.0), "did not answer within"),
+        (Fault(body=b" " * 200, drip=True), "did not answer within"),
         (Fault(body=b'{"result":', cut=True), "broke off"),
+        (Fault(body=b"no gzip", headers={"Content-Encoding": "gzip"}), "broke off"),
     ],
-    ids=["500", "429", "slow", "cut"],
+    ids=["500", "429", "slow", "drip", "cut", "damaged"],
 )
 def test_what_does_not_pass_ends_in_time_with_what_it_was(
     server: Loopback, store: ServerStore, fault: Fault, said: str

@@ -15,10 +15,11 @@ from retrieval import server_link, stores
 from retrieval.indexing import Part
 from retrieval.manifest import Manifest
 from retrieval.server_link import Patience
+from retrieval.store_server import ServerStore
 from retrieval.types import HERE, Place
 from retrieval.workspace import find
 from tests.retrieval.loopback import Asked, Fault, Loopback
-from tests.retrieval.made import HashEmbedder
+from tests.retrieval.made import HashEmbedder, prose
 from tests.ui import station
 from tests.ui.conftest import Hoplite
 
@@ -289,6 +290,22 @@ def test_a_run_that_the_server_stops_goes_on_where_it_was(
     server.faults = lambda number, asked: None
     assert "3 new" in hoplite("index", folder).stderr
     assert place_of(folder).url == server.url
+
+
+def test_what_a_killed_run_left_is_swept_where_the_next_one_looks(
+    on_server: Path, hoplite: Hoplite, server: Loopback
+) -> None:
+    place, count = place_of(on_server), points(server, on_server)
+    left = [prose("src/left.md", "Left", "By a run that was killed."), prose("../theirs.md", "Theirs", "Kept.")]
+    with closing(server_link.connect(server.url)) as client:
+        store = ServerStore(client, 64, collection=place.collection, embedder="hash-64", url=place.url)
+        store.write(left, HashEmbedder().embed([chunk.text for chunk in left]))
+    assert points(server, on_server) == count + 2
+    assert hoplite("index", on_server).exit_code == 0
+    assert points(server, on_server) == count + 1
+    paths = {str(hit.value) for hit in server.client.facet(place.collection, "path").hits}
+    assert "../theirs.md" in paths
+    assert "src/left.md" not in paths
 
 
 @pytest.mark.parametrize(
