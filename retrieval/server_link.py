@@ -78,6 +78,8 @@ def connect(url: str, api_key: str | None = None, patience: Patience = SEARCHING
     host = urlsplit(url).hostname or ""
     if api_key and url.startswith("http:") and not _loopback(host):
         raise UserError(f"{url} would carry the API key unencrypted. Use https, or leave the key out.")
+    if api_key and not (api_key.isascii() and api_key.isprintable()):
+        raise UserError("The API key holds characters that no header can carry. Copy it again, as one line.")
     from qdrant_client import QdrantClient
 
     return QdrantClient(

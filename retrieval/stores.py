@@ -144,7 +144,7 @@ def clear(place: Place, patience: Patience | None = None) -> None:
 def api_key(environ: Mapping[str, str] | None = None) -> str | None:
     """Return the key for the server; None where there is none."""
     environ = os.environ if environ is None else environ
-    return next((environ[name] for name in KEYS if environ.get(name)), None)
+    return next((key for name in KEYS if (key := environ.get(name, "").strip())), None)
 
 
 def named(url: str) -> str:

@@ -14,6 +14,7 @@ from qdrant_client import QdrantClient
 from ingest.errors import EmbedderMismatch, UserError, WorkspaceDamaged
 from retrieval.server_link import Patience, checked, connect, require_version
 from retrieval.store_server import ServerStore
+from retrieval.stores import api_key
 from retrieval.types import Counts, Layout, Scope
 from tests.retrieval.loopback import Asked, Fault, Loopback
 from tests.retrieval.made import prose
@@ -280,6 +281,26 @@ def test_a_key_goes_unencrypted_to_this_machine_only(url: str) -> None:
     with pytest.raises(UserError, match="unencrypted"):
         connect(url, "secret")
     connect(url).close()
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "schlüssel", "nul\0"])
+def test_a_key_that_no_header_carries_is_told_and_not_shown(key: str) -> None:
+    with pytest.raises(UserError, match="Copy it again") as error:
+        connect("http://localhost", key)
+    assert key not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "key"),
+    [
+        ({}, None),
+        ({"QDRANT_API_KEY": "b"}, "b"),
+        ({"QDRANT_API_KEY": "b", "HOPLITE_QDRANT_API_KEY": "a\n"}, "a"),
+        ({"QDRANT_API_KEY": "b", "HOPLITE_QDRANT_API_KEY": ""}, "b"),
+    ],
+)
+def test_our_own_variable_comes_before_the_common_one(environ: dict[str, str], key: str | None) -> None:
+    assert api_key(environ) == key
 
 
 @pytest.mark.parametrize("url", ["https://qdrant.example", "http://localhost:6333", "http://[::1]:6333"])
