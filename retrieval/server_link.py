@@ -147,7 +147,7 @@ class Transport(httpx.BaseTransport):
         tries = Retrying(
             retry=retry_if_exception_type(_Passing),
             wait=self._pause,
-            stop=stop_before_delay(self._patience.whole),
+            stop=stop_before_delay(0.75 * self._patience.whole),  # the rest is the last try's
             reraise=True,
         )
         try:

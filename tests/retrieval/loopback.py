@@ -58,6 +58,7 @@ class Loopback:
         self.asked: list[Asked] = []
         self.version = VERSION
         self.stopped = False
+        self.made: dict[str, Any] = {}  # by collection, what was asked for when it was made
         self.client = QdrantClient(":memory:")
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -112,6 +113,7 @@ class Loopback:
         if what == "GET ":
             return client.get_collection(collection)
         if what == "PUT ":
+            self.made[collection] = body
             asked = models.CreateCollection.model_validate(body)
             return client.create_collection(
                 collection, asked.vectors, sparse_vectors_config=asked.sparse_vectors, metadata=asked.metadata

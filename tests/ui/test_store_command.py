@@ -25,13 +25,17 @@ from tests.ui.conftest import Hoplite
 
 SERVER = "HOPLITE_TEST_QDRANT_URL"
 KEYS = {name: os.environ[name] for name in stores.KEYS if name in os.environ}
+HASTY = Patience(connect=1.0, answer=1.0, whole=2.0, pause=0.02)
 QUESTION = "How many days are readings kept?"
 
 
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def wait(monkeypatch: pytest.MonkeyPatch, patience: Patience) -> None:
     for name in ("SEARCHING", "WRITING"):
-        monkeypatch.setattr(server_link, name, Patience(connect=0.5, answer=0.5, whole=1.0, pause=0.02))
+        monkeypatch.setattr(server_link, name, patience)
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     for key in ("HOPLITE_QDRANT_API_KEY", "QDRANT_API_KEY"):
         monkeypatch.delenv(key, raising=False)
 
@@ -137,6 +141,7 @@ def test_the_settings_name_a_server_for_new_workspaces_only(
     new = station.write(folder.parent / "new")
     assert hoplite("index", new).exit_code == 0
     assert place_of(new).url == server.url
+    assert server.made[place_of(new).collection]["replication_factor"] == 2
 
 
 # Shared ---------------------------------------------------------------------------------------------------------------
@@ -281,6 +286,7 @@ def test_a_server_that_moved_is_named_once(on_server: Path, hoplite: Hoplite, se
 def test_a_run_that_the_server_stops_goes_on_where_it_was(
     folder: Path, hoplite: Hoplite, server: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    wait(monkeypatch, HASTY)
     server.faults = lambda number, asked: Fault(507, b"disk full") if asked.path.endswith("/points") else None
     stopped = hoplite("index", folder, "--store", server.url)
     assert (stopped.exit_code, one_line(stopped.stderr)) == (2, True)
@@ -313,7 +319,7 @@ def test_what_a_killed_run_left_is_swept_where_the_next_one_looks(
     [
         (Fault(500, b"out of memory"), "answers 500: out of memory"),
         (Fault(429, headers={"Retry-After": "60"}), "answers 429"),
-        (Fault(seconds=1.5), "did not answer within"),
+        (Fault(seconds=1.2), "did not answer within"),
         (Fault(body=b'{"resu', cut=True), "broke off"),
         (Fault(body=b"<html>"), "no answer of a Qdrant server"),
         (Fault(307, headers={"Location": "http://127.0.0.1:9/"}), "redirect"),
@@ -322,8 +328,9 @@ def test_what_a_killed_run_left_is_swept_where_the_next_one_looks(
     ids=["500", "429", "slow", "cut", "garbage", "redirect", "key"],
 )
 def test_a_search_over_a_failing_server_ends_in_one_line(
-    on_server: Path, hoplite: Hoplite, server: Loopback, fault: Fault, said: str
+    on_server: Path, hoplite: Hoplite, server: Loopback, monkeypatch: pytest.MonkeyPatch, fault: Fault, said: str
 ) -> None:
+    wait(monkeypatch, HASTY)
     server.faults = lambda number, asked: fault if "/points/query" in asked.path or fault.status == 401 else None
     begun = time.monotonic()
     result = hoplite("search", QUESTION)
@@ -430,8 +437,6 @@ def test_a_real_server_takes_an_index_finds_in_it_and_gives_it_back(
     url = os.environ[SERVER]
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    for name in ("SEARCHING", "WRITING"):
-        monkeypatch.setattr(server_link, name, Patience())
     monkeypatch.chdir(folder)
     made = hoplite("index", folder, "--store", url, "--json")
     assert made.exit_code == 0, made.stderr
