@@ -347,7 +347,8 @@ def test_a_server_that_is_down_or_lost_the_collection_is_told_by_every_command(
     assert (lost.exit_code, one_line(lost.stderr)) == (2, True)
     assert "hoplite index" in lost.stderr
     assert hoplite("index", on_server).exit_code == 0, "what is lost is read again"
-    assert hoplite("search", QUESTION).exit_code == 0
+    searched = hoplite("search", QUESTION)
+    assert searched.exit_code == 0, searched.stderr
     server.stop()
     for words in (("search", QUESTION), ("status",), ("index", on_server), ("symbols", "sweep")):
         down = hoplite(*words)
@@ -391,7 +392,8 @@ def test_the_key_is_sent_and_kept_nowhere(
     monkeypatch.setenv("HOPLITE_QDRANT_API_KEY", "very-secret")
     monkeypatch.chdir(folder)
     result = hoplite("index", folder, "--store", server.url)
-    assert hoplite("search", QUESTION).exit_code == 0
+    searched = hoplite("search", QUESTION)
+    assert searched.exit_code == 0, searched.stderr
     assert {asked.headers.get("api-key") for asked in server.asked} == {"very-secret"}
     assert "very-secret" not in result.stdout + result.stderr
     written = [path for root in (folder, private_home) for path in root.rglob("*") if path.is_file()]
@@ -411,7 +413,8 @@ def test_a_workspace_from_somebody_else_asks_no_server_that_was_never_named_here
         assert f"--store {server.url}" in result.stderr
     assert server.asked == []
     assert hoplite("index", on_server, "--store", server.url).exit_code == 0
-    assert hoplite("search", QUESTION).exit_code == 0
+    searched = hoplite("search", QUESTION)
+    assert searched.exit_code == 0, searched.stderr
 
 
 def test_a_server_that_the_workspaces_own_file_names_is_not_followed(
