@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ingest.errors import UserError
 
 _PREFIX = "HOPLITE_"
-# Variables of ours that are no settings: where weights lie, and what tests are told.
-_NOT_SETTINGS = ("HOPLITE_MODELS", "HOPLITE_WORKSPACE", "HOPLITE_TEST_")
+# Variables of ours that are no settings: where weights lie, a server's key, and what tests are told.
+_NOT_SETTINGS = ("HOPLITE_MODELS", "HOPLITE_WORKSPACE", "HOPLITE_QDRANT_", "HOPLITE_TEST_")
 
 
 class Settings(BaseModel):
@@ -29,7 +29,13 @@ class Settings(BaseModel):
 
     model: str = Field("local", min_length=1, description="local, local:FILE.gguf, ollama/NAME, openai/NAME, none")
     embedder: str | None = Field(None, description="a sentence-transformers model; default: the static one")
-    store: str | None = Field(None, description="the address of a Qdrant server; default: the embedded store")
+    store: str | None = Field(
+        None, description="a Qdrant server's address for new workspaces, or embedded, the default"
+    )
+    store_shards: int | None = Field(None, ge=1, le=1000, description="parts of a new collection on that server")
+    store_replicas: int | None = Field(None, ge=1, le=100, description="machines that hold each part of it")
+    store_consistency: int | None = Field(None, ge=1, le=100, description="replicas that acknowledge a write")
+    store_payload_on_disk: bool | None = Field(None, description="whether its texts and names stay out of memory")
     max_steps: int = Field(2, ge=0, le=50, description="code steps a question may take")
     max_seconds: float = Field(120.0, gt=0, le=86_400, description="seconds a question may take")
     passages: int = Field(3, ge=1, le=20, description="passages the answer is written from")

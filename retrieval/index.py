@@ -119,21 +119,23 @@ class Indexer:
                 bring_in(again(stranded))
             on_phase("sweeping")
             self._store.remove(sorted(i for ids in left.values() for i in ids))
-            self.sweep()
+            self.sweep(covered)
             self._manifest.note_failures(failures, covered)
             done = _plus(done, forgotten=len(gone))
             span.set_attributes({f"hoplite.{field}": getattr(done, field) for field in Applied.__dataclass_fields__})
         return done
 
-    def sweep(self) -> int:
+    def sweep(self, covered: Callable[[str], bool] = lambda path: True) -> int:
         """Remove the chunks that no document owns, such as those of a run that was stopped; return how many.
+
+        In a store that others write to, only those of the places covered.
 
         Looks closely only where the counts say so.
         """
         counts, owned = self._store.counts(), self._manifest.totals().chunks
         if counts.chunks == counts.vectors == owned:
             return 0
-        orphans = sorted(self._store.ids() - self._manifest.chunk_ids())
+        orphans = self._store.strays(self._manifest.chunk_ids(), covered)
         self._store.remove(orphans)
         return len(orphans)
 

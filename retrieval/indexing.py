@@ -16,17 +16,18 @@ from urllib.parse import urlsplit
 from opentelemetry import trace
 
 from ingest import pipeline
-from ingest.errors import UserError, WorkspaceMissing
+from ingest.errors import UserError, WorkspaceDamaged, WorkspaceMissing
 from ingest.reading import FileRead
 from ingest.walk import FoundFile, Walked, shown, walk
-from retrieval import sources
+from retrieval import sources, stores
 from retrieval.embedders import embedder_named
-from retrieval.index import Applied, Indexer, Phase, repair
+from retrieval.index import Applied, Indexer, Phase, repair, verify
 from retrieval.manifest import Failure, Manifest
 from retrieval.prepare import Preparation
-from retrieval.protocols import Embedder
+from retrieval.protocols import Embedder, Store
 from retrieval.sources import Fetched, below
-from retrieval.store_edge import EdgeStore
+from retrieval.stores import NOTHING, Asked
+from retrieval.types import HERE, Place
 from retrieval.workspace import Lock, Workspace, create, find, place
 
 _tracer = trace.get_tracer("hoplite.retrieval")
@@ -60,7 +61,7 @@ class Part:
 class IndexReport:
     """What a run did. `files` counts those it looked at; `documents` and `chunks` are what the workspace holds now;
     `failures` are those of the places walked; `repaired` counts the documents that were read again because the store
-    had lost chunks of theirs."""
+    had lost chunks of theirs; `place` is where the store is."""
 
     workspace: Path
     files: int
@@ -70,6 +71,7 @@ class IndexReport:
     skipped: Mapping[str, int]
     failures: tuple[Failure, ...]
     repaired: int
+    place: Place = HERE
 
 
 def workspace_for(paths: Sequence[Path], chosen: Path | None = None) -> Workspace:
@@ -99,6 +101,7 @@ def index(
     rebuild: bool = False,
     only: Collection[str] | None = None,
     part: Part | None = None,
+    store: Asked = NOTHING,
     workers: int | None = None,
     on_workspace: Callable[[Workspace], object] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -113,6 +116,7 @@ def index(
         rebuild: Start from nothing.
         only: Real paths; of what lies below `paths` nothing but these and what is below them is looked at.
         part: Only the files of this part are read, and only its documents are forgotten.
+        store: Where the store is to be, and how it is made there; a workspace remembers it.
         workers: Processes that read and chunk; one a core by default.
         on_workspace: Told once the workspace is there and held, before the first span: so a first run is traced too.
         on_progress: Told after every file, and when another phase begins.
@@ -145,7 +149,9 @@ def index(
         held.enter_context(_tracer.start_as_current_span("index.run", start_time=begun))
         # Written after the fact: a workspace, and so a trace, is made only once there is something to put in it.
         _tracer.start_span("walk", start_time=begun, attributes={"hoplite.files": len(files)}).end(done_walking)
+        kept = _kept_place(workspace) if rebuild else HERE
         if rebuild:
+            stores.clear(stores.placed(store, kept, workspace, ""), store.patience)
             _clear(workspace)
         with closing(Manifest(workspace.manifest)) as manifest:
             made = manifest.settings()
@@ -154,13 +160,13 @@ def index(
             # Before the store is opened, which knows of another embedder no more than that its vectors do not fit.
             manifest.hold_to(embedder.name, embedder.dim)
             covered = _coverage(workspace, manifest, paths, fetched, only, part)
-            with closing(EdgeStore(workspace.store, embedder.dim)) as store:
-                repaired = _repaired(store, manifest) if only is None else 0
+            with closing(_opened(workspace, manifest, store, kept)) as opened:
+                repaired = _repaired(opened, manifest) if only is None else 0
                 known = manifest.known()
                 gone = {path for path in known if covered(path)} - {file.path for file in files}
                 # What is as and where it was is done already.
                 new = [f for f in files if known.get(f.path) != (f.size, f.mtime_ns, os.fsencode(f.source))]
-                applied = Indexer(store, manifest, embedder).apply(
+                applied = Indexer(opened, manifest, embedder).apply(
                     told.results(_results(new, known, manifest, workers, embedder), len(files), len(files) - len(new)),
                     gone=gone,
                     covered=covered,
@@ -236,7 +242,7 @@ def remove(paths: Sequence[Path | str], *, chosen: Path | None = None) -> Remove
             return any(covers(path) for covers in reached.values())
 
         gone = sorted(filter(covered, manifest.paths()))
-        with closing(EdgeStore(workspace.store, made.dim)) as store:
+        with closing(stores.open_store(workspace, made, "write")) as store:
             Indexer(store, manifest, embedder_named(made.embedder)).apply(
                 (), gone=gone, covered=covered, again=lambda paths: _read_again(paths, manifest, None)
             )
@@ -308,7 +314,9 @@ def _report(manifest: Manifest, workspace: Workspace, covered: Callable[[str], b
     """What the workspace holds, as a report of nothing done."""
     totals = manifest.totals()
     failures = tuple(failure for failure in manifest.failures() if covered(failure.path))
-    return IndexReport(workspace.folder, 0, totals.documents, totals.chunks, Applied(), {}, failures, 0)
+    made = manifest.settings()
+    place = made.place if made else HERE
+    return IndexReport(workspace.folder, 0, totals.documents, totals.chunks, Applied(), {}, failures, 0, place)
 
 
 def _walked(
@@ -393,10 +401,49 @@ class _Told:
             yield result
 
 
-def _repaired(store: EdgeStore, manifest: Manifest) -> int:
+def _opened(workspace: Workspace, manifest: Manifest, asked: Asked, kept: Place) -> Store:
+    """Open the store that was asked for, or is kept, and remember it.
+
+    Raises UserError where that would leave what is indexed behind.
+    """
+    made = manifest.settings()
+    assert made is not None, "the embedder is noted before the store is opened"
+    place = stores.placed(asked, made.place if made.place.url else kept, workspace, made.created)
+    if place == made.place or not manifest.totals().chunks:
+        manifest.note_place(place)
+        return stores.open_store(workspace, made, "make", place=place, asked=asked)
+    try:
+        with ExitStack() as undo:
+            opened = undo.enter_context(closing(stores.open_store(workspace, made, "write", place=place, asked=asked)))
+            verify(opened, manifest)
+            undo.pop_all()
+    except WorkspaceDamaged as error:
+        raise UserError(
+            f"The index of {workspace.folder} is in {made.place}, and not in {place}. Copy it there with "
+            "`hoplite store copy`, or index everything again with `--rebuild`."
+        ) from error
+    manifest.note_place(place)
+    return opened
+
+
+def _kept_place(workspace: Workspace) -> Place:
+    """Where the store is of an index that is about to be made anew; a manifest that cannot be read does not tell."""
+    if workspace.manifest.exists():
+        with suppress(UserError), closing(Manifest(workspace.manifest)) as manifest:
+            made = manifest.settings()
+            return made.place if made else HERE
+    return HERE
+
+
+def _repaired(store: Store, manifest: Manifest) -> int:
     """Have what a damaged store has lost read again; looks closely only where the counts say so."""
     expected, found = manifest.totals().chunks, store.counts()
-    return repair(store, manifest) if min(found.chunks, found.vectors) < expected else 0
+    if found.chunks == found.vectors == expected:
+        return 0
+    # What another machine, or a stopped run, wrote beside them may make up the number.
+    if min(found.chunks, found.vectors) > expected and manifest.chunk_ids() <= store.ids():
+        return 0
+    return repair(store, manifest)
 
 
 def _clear(workspace: Workspace) -> None:

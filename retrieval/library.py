@@ -30,12 +30,12 @@ from retrieval.embedders import embedder_named
 from retrieval.index import verify
 from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
 from retrieval.passages import passages
-from retrieval.protocols import EVERY, Store
+from retrieval.protocols import EVERY, HasServer, Store
 from retrieval.rerank import Reader
 from retrieval.search import Searcher
-from retrieval.store_edge import EdgeStore
+from retrieval.stores import open_store
 from retrieval.tokens import parts_of
-from retrieval.types import Definition, Hit, Passage, Scope, SearchResult, Source, Symbols
+from retrieval.types import Definition, Hit, Passage, Scope, SearchResult, ServerState, Source, Symbols
 from retrieval.workspace import Lock, Workspace
 
 GREP_SECONDS = 5.0
@@ -57,7 +57,7 @@ _tracer = trace.get_tracer("hoplite.retrieval")
 class Status:
     """What is indexed and in what state. `changed` and `gone` are documents whose file did since; `new` are files that
     are not indexed, None where nobody looked. `copies` maps documents to those they are stored with. `size` is in bytes
-    of disk."""
+    of disk. `server` is the Qdrant server's state, None where the store is in the workspace."""
 
     base: Path
     folder: Path
@@ -74,6 +74,7 @@ class Status:
     copies: Mapping[str, str]
     sources: tuple[Source, ...]
     size: int
+    server: ServerState | None = None
 
     @property
     def stale(self) -> tuple[str, ...]:
@@ -100,7 +101,7 @@ class Library:
                     f"Nothing is indexed in {workspace.folder} yet. Run `hoplite index {workspace.base}`."
                 )
             self._embedder = embedder_named(made.embedder)
-            self.store: Store = store or undo.enter_context(closing(EdgeStore(workspace.store, made.dim)))
+            self.store: Store = store or undo.enter_context(closing(open_store(workspace, made)))
             verify(self.store, self._manifest)
             reader = weights.installed(weights.TRANSFORMER_INT8)
             self.reads_closely = reader is not None
@@ -290,6 +291,7 @@ class Library:
             copies=self._manifest.copies(),
             sources=self._manifest.sources(),
             # Blocks, not lengths: the shard's files are sparse, and a new one's, 150 MB long, take 0.3 MB.
+            server=self.store.state() if isinstance(self.store, HasServer) else None,
             size=sum(f.lstat().st_blocks * 512 for f in self.workspace.folder.rglob("*") if f.is_file()),
         )
 

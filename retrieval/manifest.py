@@ -17,13 +17,13 @@ from ingest.errors import EmbedderMismatch
 from ingest.types import Kind
 from retrieval.copies import COMMON, signature
 from retrieval.database import Database
-from retrieval.types import Source
+from retrieval.types import HERE, Place, Source
 
 # Rises with every change that makes an older index unreadable or wrong: the tables, the chunks, their identity.
-FORMAT = 2
+FORMAT = 3
 
 _SCHEMA = """
-CREATE TABLE settings(embedder TEXT, dim INTEGER, created TEXT);
+CREATE TABLE settings(embedder TEXT, dim INTEGER, created TEXT, url TEXT, collection TEXT);
 CREATE TABLE documents(
     path TEXT PRIMARY KEY, source BLOB, digest TEXT, size INTEGER, mtime_ns INTEGER, kind TEXT, language TEXT,
     indexed_at TEXT, chunks BLOB, keys BLOB, original TEXT);
@@ -60,11 +60,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the index was made with. `created` is UTC, ISO 8601."""
+    """What the index was made with, and where its store is. `created` is UTC, ISO 8601."""
 
     embedder: str
     dim: int
     created: str
+    place: Place = HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +98,29 @@ class Manifest:
     def settings(self) -> Settings | None:
         """Return what the index was made with, None before the first run."""
         with self._database.reading() as connection:
-            row = connection.execute("SELECT embedder, dim, created FROM settings").fetchone()
-        return Settings(*row) if row else None
+            row = connection.execute("SELECT embedder, dim, created, url, collection FROM settings").fetchone()
+        if row is None:
+            return None
+        embedder, dim, created, url, collection = row
+        return Settings(embedder, dim, created, Place(url, collection))
 
     def hold_to(self, embedder: str, dim: int) -> None:
         """Note the embedder the first time; afterwards raise EmbedderMismatch where it is another one."""
         made = self.settings()
         if made is None:
             with self._database.writing() as connection:
-                connection.execute("INSERT INTO settings VALUES (?, ?, ?)", (embedder, dim, _now()))
+                connection.execute("INSERT INTO settings VALUES (?, ?, ?, '', '')", (embedder, dim, _now()))
         elif (made.embedder, made.dim) != (embedder, dim):
             raise EmbedderMismatch(
                 f"This workspace was indexed with {made.embedder} ({made.dim} numbers a vector); "
                 f"{embedder} makes {dim}. Re-index with `hoplite index PATH --rebuild --embedder {embedder}`, "
                 f"or use `--embedder {made.embedder}`."
             )
+
+    def note_place(self, place: Place) -> None:
+        """Write where the store is; the embedder must be noted already."""
+        with self._database.writing() as connection:
+            connection.execute("UPDATE settings SET url = ?, collection = ?", (place.url, place.collection))
 
     def known(self) -> dict[str, tuple[int, int, bytes]]:
         """Return the size, the time and the place (as the system spells it) of every document's file, by path."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.types import Chunk
 from retrieval.terms import Terms
-from retrieval.types import Counts, Scope, Scored
+from retrieval.types import Counts, Scope, Scored, ServerState
 
 Vectors = NDArray[np.float32]
 
@@ -57,6 +57,11 @@ class Store(Protocol):
 
     def ids(self) -> set[int]:
         """Every chunk id that any part of the store holds."""
+        ...
+
+    def strays(self, owned: Collection[int], covered: Callable[[str], bool]) -> list[int]:
+        """Return the chunks that are here without being `owned`, ascending. Where others write to the store too, only
+        those of documents at paths that are `covered`."""
         ...
 
     def dense(self, vector: Vectors, *, limit: int, scope: Scope) -> list[Scored]:
@@ -111,4 +116,24 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release files and locks; closing twice is no error."""
+        ...
+
+
+@runtime_checkable
+class AsksAtOnce(Protocol):
+    """A store that is far away, so that one request for both lists of the first stage is worth having."""
+
+    def at_once(
+        self, terms: Sequence[str], vector: Vectors, *, lexical: int, dense: int, scope: Scope
+    ) -> tuple[list[Scored], list[Scored]]:
+        """Return what `Store.lexical` and `Store.dense` return, with these limits."""
+        ...
+
+
+@runtime_checkable
+class HasServer(Protocol):
+    """A store on a server, which has a state of its own."""
+
+    def state(self) -> ServerState:
+        """Ask the server for its version and the number of points."""
         ...

@@ -13,7 +13,7 @@ from retrieval.fusion import cosines_of, fused, ranked, scaled
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, follow
 from retrieval.leads import leads
-from retrieval.protocols import Embedder, Store
+from retrieval.protocols import AsksAtOnce, Embedder, Store
 from retrieval.rerank import Reader
 from retrieval.types import Hit, Scope, Scored, SearchResult
 
@@ -92,13 +92,21 @@ class Searcher:
         self, query: str, settings: HopSettings, scope: Scope, rerank: bool, run: _Run
     ) -> tuple[tuple[Scored, ...], dict[int, tuple[str, ...]]]:
         graph = NameGraph(self._store, query, settings, chunks=self._chunks, specific=self._specific)
+        nearest: list[Scored] | None = None
         with run.stage("bm25"):
-            found = self._store.lexical(graph.query_terms, limit=LEXICAL_STAGE, scope=scope)
+            if isinstance(self._store, AsksAtOnce):  # one way to the server instead of two
+                question = self._embedder.embed([query])[0]
+                found, nearest = self._store.at_once(
+                    graph.query_terms, question, lexical=LEXICAL_STAGE, dense=FIRST_STAGE, scope=scope
+                )
+            else:
+                found = self._store.lexical(graph.query_terms, limit=LEXICAL_STAGE, scope=scope)
             run.stages["bm25"] = tuple(found)
             lexical = scaled(found)
         with run.stage("dense"):
-            question = self._embedder.embed([query])[0]
-            nearest = self._store.dense(question, limit=FIRST_STAGE, scope=scope)
+            if nearest is None:
+                question = self._embedder.embed([query])[0]
+                nearest = self._store.dense(question, limit=FIRST_STAGE, scope=scope)
             run.stages["dense"] = tuple(nearest)
         with run.stage("fused"):
             cosines = {hit.id: hit.score for hit in nearest}

@@ -10,7 +10,7 @@ import fnmatch
 import json
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,10 @@ class EdgeStore:
         with self._database.reading() as connection:
             rows = {i for (i,) in connection.execute("SELECT id FROM chunks")}
         return rows | self._shard.ids()
+
+    def strays(self, owned: Collection[int], covered: Callable[[str], bool]) -> list[int]:
+        """Return the chunks that are here without being owned, wherever: nobody else writes here."""
+        return sorted(self.ids().difference(owned))
 
     def dense(self, vector: Vectors, *, limit: int, scope: Scope) -> list[Scored]:
         """Return the nearest chunks by cosine, best first, ties by chunk id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ingest.types import Chunk, Kind
 
@@ -46,6 +46,53 @@ class Source:
     dirty: bool = False
     etag: str = ""
     modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a store is: in a collection of the Qdrant server at `url`, or in the workspace itself where that is ""."""
+
+    url: str = ""
+    collection: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.url}, collection {self.collection}" if self.url else "the workspace"
+
+
+HERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a new collection lies on the server's machines; None leaves it to the server. One that is there stays.
+
+    `shards` are its parts, `replicas` the machines that hold each, `consistency` how many of those have a write before
+    it is acknowledged. `payload_on_disk` keeps texts and names out of memory.
+    """
+
+    shards: int | None = None
+    replicas: int | None = None
+    consistency: int | None = None
+    payload_on_disk: bool | None = None
+
+    def asked(self) -> dict[str, Any]:
+        """Return it as the server takes it."""
+        named = {
+            "shard_number": self.shards,
+            "replication_factor": self.replicas,
+            "write_consistency_factor": self.consistency,
+            "on_disk_payload": self.payload_on_disk,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """A Qdrant server's version, and how many points the collection at `place` holds, whoever wrote them."""
+
+    place: Place
+    version: str
+    points: int
 
 
 class Scored(NamedTuple):

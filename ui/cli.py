@@ -25,6 +25,7 @@ COMMANDS = {
     "memory": "ui.commands.memory:memory",
     "trace": "ui.commands.trace:trace",
     "status": "ui.commands.status:status",
+    "store": "ui.commands.store:store",
     "doctor": "ui.commands.doctor:doctor",
     "serve": "ui.commands.serve:serve",
 }

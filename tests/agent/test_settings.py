@@ -46,6 +46,7 @@ def test_an_unknown_key_is_refused_with_its_file_and_the_nearest_key(workspace: 
 
 def test_an_unknown_variable_is_refused_and_those_that_are_no_settings_pass() -> None:
     load_settings(None, {}, {"HOPLITE_MODELS": "/weights", "HOPLITE_TEST_QDRANT_URL": "http://localhost", "PATH": "/"})
+    load_settings(None, {}, {"HOPLITE_QDRANT_API_KEY": "secret"})
     with pytest.raises(UserError, match="HOPLITE_COLOUR"):
         load_settings(None, {}, {"HOPLITE_COLOUR": "red"})
 

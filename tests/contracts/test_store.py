@@ -14,11 +14,14 @@ import pytest
 from ingest.errors import EmbedderMismatch, UserError
 from ingest.ids import chunk_id
 from ingest.types import Chunk, Kind
-from retrieval.protocols import Store, Vectors
+from retrieval.protocols import EVERY, AsksAtOnce, Store, Vectors
+from retrieval.server_link import connect
 from retrieval.store_edge import EdgeStore
-from retrieval.store_server import ServerStore, connect
+from retrieval.store_server import ServerStore
+from retrieval.stores import api_key
 from retrieval.tokens import tokens
 from retrieval.types import Counts, Scope
+from tests.retrieval.loopback import Loopback
 
 # The client's in-memory stand-in says that it needs no payload index; a server does.
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
@@ -38,17 +41,24 @@ def memory(folder: Path) -> Iterator[Store]:
     yield ServerStore(QdrantClient(":memory:"), DIM)
 
 
+def loopback(folder: Path) -> Iterator[Store]:
+    with Loopback() as running:
+        yield ServerStore(connect(running.url), DIM, url=running.url)
+
+
 def server(folder: Path) -> Iterator[Store]:
     if SERVER not in os.environ:
         pytest.skip(f"no Qdrant server: set {SERVER}")
-    client, collection = connect(os.environ[SERVER]), f"hoplite-test-{uuid.uuid4().hex}"
-    yield ServerStore(client, DIM, collection=collection)
-    client = connect(os.environ[SERVER])
+    client, collection = connect(os.environ[SERVER], api_key()), f"hoplite-test-{uuid.uuid4().hex}"
+    yield ServerStore(client, DIM, collection=collection, url=os.environ[SERVER])
+    client = connect(os.environ[SERVER], api_key())
     client.delete_collection(collection)
     client.close()
 
 
-@pytest.fixture(params=[edge, memory, pytest.param(server, marks=pytest.mark.server)], ids=lambda make: make.__name__)
+@pytest.fixture(
+    params=[edge, memory, loopback, pytest.param(server, marks=pytest.mark.server)], ids=lambda make: make.__name__
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     make: Callable[[Path], Iterator[Store]] = request.param
     making = make(tmp_path)
@@ -66,6 +76,7 @@ def a_chunk(
     line: int = 1,
     defines: tuple[str, ...] = (),
     mentions: tuple[str, ...] = (),
+    calls: tuple[str, ...] = (),
 ) -> Chunk:
     return Chunk(
         id=chunk_id(path, text, 0),
@@ -79,6 +90,7 @@ def a_chunk(
         end_line=line + 1,
         defines=defines,
         mentions=mentions,
+        calls=calls,
     )
 
 
@@ -260,6 +272,57 @@ def test_a_name_with_more_chunks_than_common_is_absent(store: Store) -> None:
     assert store.mentioners(["self"], common=3) == {}
 
 
+def test_callers_are_those_that_mention_a_name_or_call_something_that_ends_with_it(store: Store) -> None:
+    mentions = a_chunk("a", mentions=("save", "load"))
+    calls = a_chunk("b", calls=("django.db.Model.save", ".load"), mentions=("django.db.Model",))
+    both = a_chunk("c", calls=(".save",), mentions=("save",))
+    neither = a_chunk("d", calls=("save.all", "saved", "resave"), defines=("save",), mentions=("save.all",))
+    put(store, mentions, calls, both, neither)
+    assert store.callers(["save"]) == {mentions.id, calls.id, both.id}
+    assert store.callers(["load", "unknown"]) == {mentions.id, calls.id}
+    assert store.callers(["unknown"]) == set()
+    assert store.callers([]) == set()
+
+
+def test_callers_follow_what_is_written_again_and_removed(store: Store) -> None:
+    first, second = a_chunk("a", calls=(".save",)), a_chunk("b", mentions=("save",))
+    put(store, first, second)
+    put(store, replace(first, calls=(".load",)))
+    assert store.callers(["save"]) == {second.id}
+    assert store.callers(["load"]) == {first.id}
+    store.remove([second.id])
+    assert store.callers(["save"]) == set()
+
+
+def test_every_definer_of_a_name_is_there_where_none_are_too_many(store: Store) -> None:
+    chunks = [a_chunk(f"t{i}", defines=("get",), mentions=("self",)) for i in range(30)]
+    put(store, *chunks)
+    everyone = tuple(sorted(chunk.id for chunk in chunks))
+    assert store.definers(["get", "none"], common=EVERY) == {"get": everyone}
+    assert store.mentioners(["self"], common=EVERY) == {"self": everyone}
+
+
+def test_strays_are_what_nobody_owns_and_are_looked_for_where_they_are_covered(store: Store) -> None:
+    ours, stray = a_chunk("ours", "docs/a.md"), a_chunk("stray", "docs/b.md")
+    put(store, ours, stray)
+    assert store.strays({ours.id, 7}, lambda path: True) == [stray.id]
+    assert store.strays({ours.id, stray.id}, lambda path: True) == []
+
+
+def test_both_lists_at_once_are_what_each_question_finds_alone(store: Store) -> None:
+    if not isinstance(store, AsksAtOnce):
+        pytest.skip("this store is asked one thing at a time")
+    # Ties over the end of both lists: twelve texts alike, with one vector.
+    chunks = [a_chunk("heron", f"docs/{i}.md") for i in range(12)] + [a_chunk(f"egret {i}", "x.txt") for i in range(20)]
+    store.write(chunks, np.concatenate([np.repeat(vectors(1), 12, axis=0), vectors(20, seed=1)]))
+    for scope in (ALL, Scope(path="docs/*")):
+        words, near = store.at_once(["heron", "egret"], vectors(1)[0], lexical=5, dense=6, scope=scope)
+        assert words == store.lexical(["heron", "egret"], limit=5, scope=scope)
+        assert near == store.dense(vectors(1)[0], limit=6, scope=scope)
+        assert (len(words), len(near)) == (5, 6)
+    assert store.at_once([], vectors(1)[0], lexical=5, dense=6, scope=ALL)[0] == []
+
+
 def test_defined_picks_the_known_among_thousands(store: Store) -> None:
     put(store, a_chunk("t", defines=("heron", "blue heron"), mentions=("egret",)))
     asked = (name for name in [*(f"unknown {i}" for i in range(600)), "blue heron", "heron", "egret", "heron"])
@@ -311,7 +374,7 @@ def test_an_address_that_is_unsafe_or_none_is_refused(url: str, key: str | None,
 
 def test_a_server_that_does_not_answer_is_told_in_one_line() -> None:
     client = connect("http://127.0.0.1:9")
-    with pytest.raises(UserError, match="Check that it runs"):
+    with pytest.raises(UserError, match=r"No Qdrant server .* Check that it runs"):
         ServerStore(client, DIM)
     client.close()
 

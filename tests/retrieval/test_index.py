@@ -93,6 +93,9 @@ class MemoryStore:
     def ids(self) -> set[int]:
         return self.rows.keys() | self.points.keys()
 
+    def strays(self, owned: Collection[int], covered: Callable[[str], bool]) -> list[int]:
+        return sorted(self.ids().difference(owned))
+
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         return {i: self.rows[i] for i in ids if i in self.rows}
 

@@ -87,7 +87,9 @@ def test_json_has_every_number_and_is_silent_elsewhere(hoplite: Hoplite, many: P
         "repaired",
         "copies",
     }
-    assert kept | {"skipped", "failures", "seconds", "new", "changed", "files", "shard"} == set(report)
+    added = {"skipped", "failures", "seconds", "new", "changed", "files", "shard", "store", "collection"}
+    assert kept | added == set(report)
+    assert report["store"] is report["collection"] is None
     assert (report["files"], report["new"], report["changed"], report["failed"]) == (25, 24, 0, 1)
     assert result.stderr == ""
 

@@ -37,7 +37,7 @@ def doctor(workspace: Path | None) -> int:
     bad = 0
     checks = (
         *(_python(), *_weights(), *_sandbox(), _parsers(), *_languages()),
-        *(_index(workspace), *_room(workspace), *_tools()),
+        *(*_index(workspace), *_room(workspace), *_tools()),
     )
     for check in checks:
         mark = (
@@ -104,15 +104,19 @@ def _parsers() -> Check:
     return Check("document parsers", not missing, found, f"pip install {' '.join(missing)}")
 
 
-def _index(workspace: Path | None) -> Check:
+def _index(workspace: Path | None) -> Iterator[Check]:
     try:
         with opened(workspace, searches=False) as library:
             status = library.status()
     except WorkspaceMissing:
-        return Check("index", False, "none here", "hoplite index PATH", needed=False)
+        yield Check("index", False, "none here", "hoplite index PATH", needed=False)
+        return
     except HopliteError as error:
-        return Check("index", False, str(error))
-    return Check("index", True, f"{status.totals.documents:,} documents, {status.totals.chunks:,} chunks, sound")
+        yield Check("index", False, str(error))
+        return
+    yield Check("index", True, f"{status.totals.documents:,} documents, {status.totals.chunks:,} chunks, sound")
+    if server := status.server:
+        yield Check("Qdrant server", True, f"{server.place}, Qdrant {server.version}, {server.points:,} points")
 
 
 def _room(workspace: Path | None) -> Iterator[Check]:

@@ -63,6 +63,12 @@ class PartType(click.ParamType["Part"]):
 )
 @click.option("--max-pages", type=click.IntRange(1), metavar="N", help="Pages of a sitemap at most; 500 by default.")
 @click.option("--embedder", metavar="M", help="Any sentence-transformers model, for full dense indexing.")
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Keep the index on a Qdrant server, such as http://localhost:6333; the workspace remembers it.",
+)
+@click.option("--collection", metavar="NAME", help="The server's collection; by default one of the workspace's own.")
 @json_option
 @workspace_option
 @click.pass_context
@@ -75,6 +81,8 @@ def index(
     shard: Part | None,
     max_pages: int | None,
     embedder: str | None,
+    store: str | None,
+    collection: str | None,
     as_json: bool,
     workspace: Path | None,
 ) -> int:
@@ -86,6 +94,8 @@ def index(
 
     With --watch, files on a network drive, whose changes the system does not tell of, are found with
     WATCHFILES_FORCE_POLLING=1.
+
+    The key of a Qdrant server is read from HOPLITE_QDRANT_API_KEY or QDRANT_API_KEY, and kept nowhere.
     """
     from ingest.fetching.address import parse
 
@@ -117,6 +127,8 @@ def index(
             rebuild=rebuild,
             part=shard,
             max_pages=max_pages,
+            store=store,
+            collection=collection,
             quiet=as_json,
         )
     except KeyboardInterrupt:
@@ -143,6 +155,8 @@ def run(
     only: Collection[str] | None = None,
     part: Part | None = None,
     max_pages: int | None = None,
+    store: str | None = None,
+    collection: str | None = None,
     quiet: bool = False,
 ) -> IndexReport:
     """Fetch the addresses, then index them and the paths, or `only` some below them; with progress on standard error
@@ -152,10 +166,15 @@ def run(
     from retrieval.indexing import index as index_paths
     from retrieval.indexing import workspace_for
     from retrieval.sources import Means, fetch
+    from retrieval.stores import Asked
+    from ui.commands.store import layout_of, store_of
 
     workspace = workspace_for(paths, chosen)
+    resolved = load_settings(workspace.folder, {"embedder": embedder if isinstance(embedder, str) else None})
     if embedder is None or isinstance(embedder, str):
-        embedder = load_settings(workspace.folder, {"embedder": embedder}).settings.embedder
+        embedder = resolved.settings.embedder
+    if store is None and not workspace.manifest.exists():
+        store = store_of(resolved, workspace)
     fetched = None
     if addresses:
         with Meter(unit="pages", quiet=quiet) as meter:
@@ -170,6 +189,7 @@ def run(
             rebuild=rebuild,
             only=only,
             part=part,
+            store=Asked(store, collection, layout_of(resolved.settings)),
             on_workspace=lambda made: closing.callback(start_tracing(made.traces).close),
             on_progress=lambda at: _show(meter, at),
         )
@@ -285,6 +305,8 @@ def found(report: IndexReport, seconds: float, part: Part | None = None) -> dict
     """Return what `index --json` prints."""
     return {
         "workspace": str(report.workspace),
+        "store": report.place.url or None,
+        "collection": report.place.collection or None,
         "documents": report.documents,
         "chunks": report.chunks,
         **asdict(report.applied),
@@ -303,8 +325,9 @@ def summary(report: IndexReport, seconds: float, part: Part | None = None) -> st
     rate = f", {report.files / seconds:,.0f} files a second" if seconds >= 1 and report.files >= 100 else ""
     of = f"part {part.number} of {part.of}: " if part else ""
     held = f"{counted(report.documents, 'document')}, {counted(report.chunks, 'chunk')}"
+    on = f", on {visible(str(report.place))}" if report.place.url else ""
     lines = [
-        f"{held} in {visible(str(report.workspace))}",
+        f"{held} in {visible(str(report.workspace))}{on}",
         f"{of}{_done(report)}; {seconds:.1f} s{rate}",
     ]
     if report.repaired:

@@ -42,6 +42,7 @@ def found(now: Status) -> dict[str, Any]:
     """Return what `status --json` prints."""
     return {
         "workspace": str(now.folder),
+        "store": asdict(now.server) if now.server else None,
         "base": str(now.base),
         "embedder": now.settings.embedder if now.settings else None,
         "documents": now.totals.documents,
@@ -65,6 +66,9 @@ def lines(now: Status, *, skipped: bool = False) -> Iterator[str]:
     """Yield the status as lines for a terminal."""
     held = f"{counted(now.totals.documents, 'document')}, {counted(now.totals.chunks, 'chunk')}"
     yield _row("workspace", f"{visible(str(now.folder))}, {megabytes(now.size)}")
+    if now.server:
+        at = f"{visible(str(now.server.place))}, Qdrant {visible(now.server.version)}"
+        yield _row("store", f"{at}, {counted(now.server.points, 'point')}")
     yield _row("indexed", f"{held}; last change {_when(now.indexed_at)}")
     yield _row("languages", some([f"{name} {number:,}" for name, number in now.languages.items()], 8))
     if now.settings:
