@@ -92,7 +92,8 @@ def prose_name(text: str) -> str:
 
 
 def phrases(text: str) -> list[str]:
-    """Return the capitalised phrases as prose names, without a sentence's first word where it stands alone."""
+    """Return the capitalised phrases as prose names, each followed by its words, because "Mississippi Territory" speaks
+    of what "State of Mississippi" speaks of; without a sentence's first word where it stands alone."""
     found: dict[str, None] = {}
     for sentence in _SENTENCE_END.split(text):
         for match in _PHRASE.finditer(sentence):
@@ -101,9 +102,10 @@ def phrases(text: str) -> list[str]:
             first = proper == match.group() and not _WORD.search(sentence, 0, match.start())
             if len(written.split()) == 1 and (first or "'" in written or "’" in written):
                 continue  # the first word of a sentence or list item, or "Don't"
-            phrase = " ".join(words(written))
-            if len(phrase) >= SHORTEST_NAME:
-                found[phrase] = None
+            parts = words(written)
+            for name in (" ".join(parts), *parts):
+                if len(name) >= SHORTEST_NAME and not name.isdecimal():
+                    found[name] = None
     return list(found)
 
 

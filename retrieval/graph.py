@@ -31,12 +31,14 @@ class NameGraph:
         earlier graphs of the same store learnt about names, and learns more."""
         self._store = store
         self._settings = settings
+        self._query = query
         self.query_terms = tokens(query)
         self._asked = f" {' '.join(names.words(query))} "
         self._chunks: dict[int, Chunk] = {}
         self._edges: dict[int, list[Edge]] = {}
         self._open: dict[frozenset[str], dict[int, float]] = {}
         self._lacking: dict[int, frozenset[str]] = {}
+        self._left: dict[int, str] = {}
         self._specific = {} if specific is None else specific
         if len(self._specific) > KEPT:
             self._specific.clear()
@@ -84,6 +86,16 @@ class NameGraph:
             found = self._store.lexical(lacking, limit=OPEN_WORDS_LIMIT, scope=Scope()) if lacking else []
             self._open[key] = scaled(found)
         return self._open[key]
+
+    def still_asked(self, origin: int, name: str = "") -> str:
+        """Return the question without the words that `origin` has, and in their place the name that leads on from
+        there, or what `origin` is called."""
+        chunk = self._chunks[origin]
+        if origin not in self._left:
+            here = {*tokens(chunk.header), *tokens(chunk.text)}
+            words = [(word, tokens(word)) for word in self._query.split()]
+            self._left[origin] = " ".join(word for word, terms in words if not terms or not here.issuperset(terms))
+        return f"{self._left[origin]} {name or chunk.title}"
 
     def _look_up(self, origins: Sequence[int]) -> None:
         self._chunks.update(self._store.chunks([o for o in origins if o not in self._chunks]))

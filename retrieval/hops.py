@@ -28,17 +28,19 @@ class HopSettings:
     """How a walk weighs what it sees; one setting for every corpus.
 
     rounds: longest path. frontier: chunks that a round leaves from. defined, shared: what an edge keeps of its origin's
-    score. lacking: worth of the open words beside likeness. keep: what an edge to an unlike chunk still carries.
-    pair: how much of the likeness is that of origin and target together, the rest is the target's own.
-    named: what a name in the question adds to a chunk that defines it. common: a name that more chunks have is no edge.
-    edges: targets a chunk leads to at the most, strongest first. knee: share of its origin's score up to which a target
-    keeps its gain as it is; above, the gain fills the room that is left and no more.
+    score. rarity: the power to which that and the name's rarity are raised; below 1, the rest counts for more. lacking:
+    worth of the open words beside likeness. keep: what an edge to an unlike chunk still carries. pair: how much of the
+    likeness is that of origin and target together, the rest is the target's own. named: what a name in the question
+    adds to a chunk that defines it. common: a name that more chunks have is no edge. edges: targets a chunk leads to at
+    the most, strongest first. knee: share of its origin's score up to which a target keeps its gain as it is; above,
+    the gain fills the room that is left and no more.
     """
 
     rounds: int = 3
     frontier: int = 8
     defined: float = 0.85
     shared: float = 0.6
+    rarity: float = 1.0
     lacking: float = 0.8
     keep: float = 0.1
     pair: float = 0.7
@@ -51,6 +53,10 @@ class HopSettings:
         """Return the same settings for another longest path."""
         return replace(self, rounds=rounds)
 
+    def closer(self) -> HopSettings:
+        """Return the settings for the second walk, whose likeness and open words are worth more beside rarity."""
+        return replace(self, rarity=0.7 * self.rarity, lacking=1.5 * self.lacking)
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -59,6 +65,11 @@ class Edge:
     target: int
     name: str
     weight: float
+
+
+Ahead = Callable[[Mapping[int, Sequence[str]]], Mapping[int, Mapping[str, Vectors]]]
+"""For origins, each with names that lead on from it: the unit vector of what the question still asks once one has gone
+there, by name, and under "" for the origin itself."""
 
 
 class Graph(Protocol):
@@ -80,12 +91,14 @@ def follow(
     vectors: Callable[[Sequence[int]], Mapping[int, Vectors]],
     settings: HopSettings,
     within: Collection[int] | None = None,
+    ahead: Ahead | None = None,
 ) -> tuple[dict[int, float], dict[int, str]]:
     """Walk from the first stage's scores along names.
 
     `question` is a unit vector (d,); `vectors` returns unit vectors (d,) of the chunks it knows. With `within`, only
-    those chunks take part. Returns the scores after the last round, and for each chunk that owes more than half of its
-    score to an edge, the name of that edge.
+    those chunks take part. With `ahead`, a target is compared with what the question still asks at its origin, and
+    without it with the question. Returns the scores after the last round, and for each chunk that owes more than half
+    of its score to an edge, the name of that edge.
     """
     base = {chunk: score for chunk, score in start.items() if within is None or chunk in within}
     current = base
@@ -100,11 +113,13 @@ def follow(
         wanted = {*frontier, *(edge.target for leaving in edges.values() for edge in leaving)} - known.keys()
         if wanted:
             known.update(vectors(sorted(wanted)))
+        asked = ahead({origin: [edge.name for edge in leaving] for origin, leaving in edges.items()}) if ahead else {}
         gained: dict[int, float] = {}
         bound: dict[int, float] = {}
         carried = {}
         for origin in frontier:
-            for edge, share in gains(origin, edges.get(origin, ()), graph, question, known, settings):
+            leaving = edges.get(origin, ())
+            for edge, share in gains(origin, leaving, graph, question, known, settings, asked.get(origin)):
                 gain = current[origin] * share
                 if gain > gained.get(edge.target, 0.0):
                     gained[edge.target] = gain
@@ -126,17 +141,21 @@ def gains(
     question: Vectors,
     known: Mapping[int, Vectors],
     settings: HopSettings,
+    asked: Mapping[str, Vectors] | None = None,
 ) -> list[tuple[Edge, float]]:
     """Return the edges whose two ends have vectors, each with the share of the origin's score that it carries."""
     leaving = [edge for edge in leaving if edge.target in known]
     if not leaving or origin not in known:
         return []
     targets = np.concatenate([known[edge.target] for edge in leaving]).reshape(len(leaving), -1)
-    likeness = _likeness(question, known[origin], targets, settings.pair).tolist()
+    if asked:
+        likeness = _likeness_ahead(asked, [edge.name for edge in leaving], targets).tolist()
+    else:
+        likeness = _likeness(question, known[origin], targets, settings.pair).tolist()
     still = graph.open_words(origin)
-    keep, liked, lacking = settings.keep, 1 - settings.keep, settings.lacking
+    keep, liked, lacking, rarity = settings.keep, 1 - settings.keep, settings.lacking, settings.rarity
     return [
-        (edge, edge.weight * (keep + liked * like + lacking * still.get(edge.target, 0.0)))
+        (edge, edge.weight**rarity * (keep + liked * like + lacking * still.get(edge.target, 0.0)))
         for edge, like in zip(leaving, likeness, strict=True)
     ]
 
@@ -161,3 +180,13 @@ def _likeness(question: Vectors, origin: Vectors, targets: Vectors, pair: float)
     norms = np.maximum(np.sqrt(np.vecdot(together, together)), 1e-9)
     both = np.maximum(np.vecdot(together, question) / norms, 0.0)
     return np.asarray((1 - pair) * own + pair * both, dtype=np.float32)
+
+
+def _likeness_ahead(asked: Mapping[str, Vectors], names: Sequence[str], targets: Vectors) -> Vectors:
+    """Return float (n,): how much each target (n, d) is like what is still asked, at its origin and by its name.
+
+    The question itself is like the wrong targets, too: the right one has nothing of the half that its origin answered.
+    """
+    origin = np.maximum(np.vecdot(targets, asked[""]), 0.0)
+    by_name = np.stack([asked.get(name, asked[""]) for name in names])
+    return np.asarray((origin + np.maximum(np.vecdot(targets, by_name), 0.0)) / 2, dtype=np.float32)

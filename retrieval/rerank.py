@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Reader:
     def question(self, query: str) -> Vectors:
         """Return the query's unit vector (d,). Raises ModelUnavailable, with the command that fetches the weights."""
         return np.asarray(self._embedder.embed([query])[0])
+
+    def questions(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors (n, d). Raises ModelUnavailable, with the command that fetches the weights."""
+        return self._embedder.embed(texts)
 
     def vectors(self, chunks: Mapping[int, Chunk]) -> dict[int, Vectors]:
         """Return each chunk's unit vector (d,), reading those that were not read before.
