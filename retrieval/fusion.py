@@ -26,14 +26,16 @@ def cosines_of(question: Vectors, vectors: Mapping[int, Vectors]) -> dict[int, f
     return dict(zip(vectors, (np.stack(list(vectors.values())) @ question).tolist(), strict=True))
 
 
-def fused(lexical: Mapping[int, float], cosines: Mapping[int, float]) -> dict[int, float]:
-    """Return the weighted sum of scaled BM25 and cosine for each chunk that either found.
+def fused(
+    lexical: Mapping[int, float], cosines: Mapping[int, float], weight: float = LEXICAL_WEIGHT
+) -> dict[int, float]:
+    """Return the weighted sum of scaled BM25 and cosine for each chunk that either found; `weight` is BM25's.
 
     The cosine is taken as it is, negative as 0: scaled by the best one of each query it was worth 1 to 2 points of
     recall@5 less on all three multi-hop sets, since the best cosine of a query says how much the vectors know.
     """
     return {
-        chunk: LEXICAL_WEIGHT * lexical.get(chunk, 0.0) + (1 - LEXICAL_WEIGHT) * max(0.0, cosines.get(chunk, 0.0))
+        chunk: weight * lexical.get(chunk, 0.0) + (1 - weight) * max(0.0, cosines.get(chunk, 0.0))
         for chunk in lexical.keys() | cosines.keys()
     }
 
