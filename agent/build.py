@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from retrieval.workspace import Workspace
 
 
-def open_library(workspace: Workspace) -> Library:
-    """Open a workspace's index. Raises WorkspaceBusy, WorkspaceDamaged, WorkspaceMissing, each with the next step."""
+def open_library(workspace: Workspace, *, reranker: str | None = None) -> Library:
+    """Open a workspace's index; `reranker` names a cross-encoder.
+
+    Raises WorkspaceBusy, WorkspaceDamaged, WorkspaceMissing, each with the next step.
+    """
     from retrieval.library import Library
 
-    return Library(workspace)
+    return Library(workspace, reranker=reranker)
 
 
 def make_agent(

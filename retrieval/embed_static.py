@@ -1,8 +1,9 @@
-"""The default embedder: a static model, one vector a token, distilled from a transformer once.
+"""The default embedder: a static model, one vector a token.
 
-A text's vector is the mean of its tokens' vectors, as `model2vec.StaticModel.encode` has it, computed another way: a
-word is cut into tokens once and remembered, and a batch is one product of a sparse matrix with the vectors. Over
-Django's 39,000 chunks that takes 3 s of one core, model2vec 12. The weights are the same.
+Two models have this form: the default, trained on pairs from code and documentation (`retrieval.training`), and the one
+it began as, distilled from a transformer. A text's vector is the mean of its tokens' vectors, as
+`model2vec.StaticModel.encode` has it, computed another way: a word is cut into tokens once and remembered. Over
+Django's 39,000 chunks that takes 3 s of one core, model2vec 12.
 """
 
 from __future__ import annotations
@@ -43,12 +44,13 @@ def is_plain(text: str) -> bool:
 
 
 class StaticEmbedder:
-    """Embedder over a model that model2vec distilled. Loaded at the first `embed`, in 0.4 seconds."""
+    """Embedder over a static model. Loaded at the first `embed`, in 0.4 seconds."""
 
-    name = weights.STATIC
     dim = DIM
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = weights.STATIC) -> None:
+        """`name` is `weights.STATIC` or `weights.DISTILLED`."""
+        self.name = name
         self._words: _Words | None = None
         self._vectors: Vectors | None = None
         self._loading = threading.Lock()
@@ -80,15 +82,29 @@ class StaticEmbedder:
         """Return the vectors of texts that were cut, as `embed` does."""
         with self._loading:
             if self._vectors is None:
-                from safetensors.numpy import load_file
-
-                file = weights.require(self.name) / "model.safetensors"
-                self._vectors = load_file(file)["embeddings"].astype(np.float32)
+                self._vectors = table_of(weights.require(self.name))
             vectors = self._vectors
         sums = _sums(tokens, vectors)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         np.divide(sums, lengths, out=sums, where=lengths > 0)
         return sums
+
+
+def table_of(folder: Path) -> Vectors:
+    """Return a static model's vectors, float32 (tokens, 256). Where they are kept in bytes, each has a scale."""
+    from safetensors.numpy import load_file
+
+    held = load_file(folder / "model.safetensors")
+    table = held["embeddings"].astype(np.float32)
+    if "scales" in held:
+        table *= held["scales"][:, None]
+    return table
+
+
+def in_bytes(table: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    """Return the table as int8 (tokens, dim) and the scale of each of its rows, float32 (tokens,)."""
+    scales = np.maximum(np.abs(table).max(axis=1), 1e-9) / 127
+    return {"embeddings": np.round(table / scales[:, None]).astype(np.int8), "scales": scales.astype(np.float32)}
 
 
 def _sums(tokens: Sequence[Tokens], vectors: Vectors) -> Vectors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,36 +64,53 @@ class TransformerEmbedder:
             return self._model
 
     def _load(self) -> Any:
+        from_catalogue = any(each.name == self._name for each in weights.CATALOGUE)
+        source = str(weights.require(self._name)) if from_catalogue else self._name
+        advice = f"a folder that holds one, or {weights.TRANSFORMER}, or drop `--embedder`"
+        return _loaded_quietly("SentenceTransformer", source, f"The embedder {self._name}", advice)
+
+
+def cross_encoder(name: str) -> Any:
+    """Return a cross-encoder of sentence-transformers by its name on the hub or its folder. Raises ModelUnavailable."""
+    folder = Path(name).expanduser()
+    source = str(folder.resolve()) if folder.is_dir() else name
+    return _loaded_quietly(
+        "CrossEncoder", source, f"The reranker {name}", "a folder that holds one, or drop `--reranker`"
+    )
+
+
+def _loaded_quietly(kind: str, source: str, what: str, advice: str) -> Any:
+    """Load a model of that class of sentence-transformers: from a folder or the hub's cache, else from the hub."""
+    try:
         try:
-            if any(each.name == self._name for each in weights.CATALOGUE):
-                return _sentence_transformer(str(weights.require(self._name)), local=True)
-            try:
-                return _sentence_transformer(self._name, local=True)
-            except OSError:
-                if Path(self._name).is_dir():
-                    raise
-            # Not in the hub's cache. Ask first: without a network the library retries for more than a minute.
-            knock_at_hub()
-            return _sentence_transformer(self._name, local=False)
-        except (OSError, ValueError, RuntimeError, RouteError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-            raise ModelUnavailable(
-                f"The embedder {self._name} could not be loaded: {reason}. Name a sentence-transformers model on the "
-                f"Hugging Face hub, a folder that holds one, or {weights.TRANSFORMER}, or drop `--embedder`."
-            ) from error
+            return _made(kind, source, local=True)
+        except OSError:
+            if Path(source).is_dir():
+                raise
+        # Not in the hub's cache. Ask first: without a network the library retries for more than a minute.
+        knock_at_hub()
+        return _made(kind, source, local=False)
+    except (OSError, ValueError, RuntimeError, RouteError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise ModelUnavailable(
+            f"{what} could not be loaded: {reason}. Name a sentence-transformers model on the Hugging Face hub, "
+            f"{advice}."
+        ) from error
 
 
-def _sentence_transformer(source: str, *, local: bool) -> Any:
-    """Load a model without its library's bars and reports on stderr, which would go through our own progress."""
+def _made(kind: str, source: str, *, local: bool) -> Any:
+    """Make it without its library's bars and reports on stderr, which would go through our own progress."""
+    import sentence_transformers
     import transformers.utils
-    from sentence_transformers import SentenceTransformer
 
     logging: Any = transformers.utils.logging
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
-        return SentenceTransformer(source, trust_remote_code=False, local_files_only=local, token=False)
+        return getattr(sentence_transformers, kind)(
+            source, trust_remote_code=False, local_files_only=local, token=False
+        )
     finally:
         logging.set_verbosity(level)
         if bars:
@@ -119,19 +136,28 @@ class OnnxMiniLM:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return float32 (n, 384), L2-normalised rows; an empty text gives a zero row. Raises ModelUnavailable."""
-        tokenizer, session = self._load()
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
-        for row, text in enumerate(texts):
-            if text.strip():
-                tokens = np.array([tokenizer.encode(text).ids], dtype=np.int64)
-                inputs = {
-                    "input_ids": tokens,
-                    "attention_mask": np.ones_like(tokens),
-                    "token_type_ids": np.zeros_like(tokens),
-                }
-                mean = session.run(["last_hidden_state"], inputs)[0][0].mean(axis=0)
-                vectors[row] = mean / np.linalg.norm(mean)
+        for row, states in zip(vectors, self.states(texts), strict=True):
+            if len(states):
+                mean = states.mean(axis=0)
+                row[:] = mean / np.linalg.norm(mean)
         return vectors
+
+    def states(self, texts: Sequence[str]) -> Iterator[Vectors]:
+        """Yield what the model makes of each text's tokens, float32 (tokens, 384), the first and the last standing for
+        its ends; (0, 384) for an empty text. Raises ModelUnavailable."""
+        tokenizer, session = self._load()
+        for text in texts:
+            if not text.strip():
+                yield np.zeros((0, self.dim), dtype=np.float32)
+                continue
+            tokens = np.array([tokenizer.encode(text).ids], dtype=np.int64)
+            inputs = {
+                "input_ids": tokens,
+                "attention_mask": np.ones_like(tokens),
+                "token_type_ids": np.zeros_like(tokens),
+            }
+            yield session.run(["last_hidden_state"], inputs)[0][0]
 
     def _load(self) -> tuple[Any, Any]:
         with self._loading:

@@ -7,14 +7,14 @@ from retrieval.protocols import Embedder
 
 
 def embedder_named(name: str | None) -> Embedder:
-    """Return the embedder: the static default for None or its own name, else any sentence-transformers model.
+    """Return the embedder: the default for None, a static model by its name, else any sentence-transformers model.
 
     Nothing is loaded before it is needed.
     """
-    if name is None or name == weights.STATIC:
+    if name is None or name in (weights.STATIC, weights.DISTILLED):
         from retrieval.embed_static import StaticEmbedder
 
-        return StaticEmbedder()
+        return StaticEmbedder(name or weights.STATIC)
     from retrieval.embed_transformer import OnnxMiniLM, TransformerEmbedder
 
     return OnnxMiniLM() if name == weights.TRANSFORMER_INT8 else TransformerEmbedder(name)

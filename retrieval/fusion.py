@@ -31,7 +31,7 @@ def cosines_of(question: Vectors, vectors: Mapping[int, Vectors]) -> dict[int, f
 def fused(
     lexical: Mapping[int, float], cosines: Mapping[int, float], weight: float = LEXICAL_WEIGHT
 ) -> dict[int, float]:
-    """Return the weighted sum of scaled BM25 and cosine for each chunk that either found.
+    """Return the weighted sum of scaled BM25 and cosine for each chunk that either found; `weight` is BM25's.
 
     The cosine is taken as it is, negative as 0: scaled by the best one of each query it was worth 1 to 2 points of
     recall@5 less on all three multi-hop sets, since the best cosine of a query says how much the vectors know.

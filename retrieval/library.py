@@ -31,7 +31,7 @@ from retrieval.index import verify
 from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
 from retrieval.passages import passages
 from retrieval.protocols import EVERY, HasServer, Store
-from retrieval.rerank import Reader
+from retrieval.rerank import reader_named
 from retrieval.search import Searcher
 from retrieval.stores import open_store
 from retrieval.tokens import parts_of
@@ -85,8 +85,8 @@ class Status:
 class Library:
     """An open workspace. Safe among the threads of one process; other processes wait outside."""
 
-    def __init__(self, workspace: Workspace, *, store: Store | None = None) -> None:
-        """Open it.
+    def __init__(self, workspace: Workspace, *, store: Store | None = None, reranker: str | None = None) -> None:
+        """Open it. `reranker` names a cross-encoder; see `retrieval.rerank.reader_named`.
 
         Raises WorkspaceBusy with the holder's process id, WorkspaceDamaged with the command that repairs it, and
         WorkspaceMissing where nothing was indexed yet.
@@ -105,9 +105,7 @@ class Library:
             verify(self.store, self._manifest)
             reader = weights.installed(weights.TRANSFORMER_INT8)
             self.reads_closely = reader is not None
-            self._searcher = Searcher(
-                self.store, self._embedder, Reader(embedder_named(weights.TRANSFORMER_INT8)) if reader else None
-            )
+            self._searcher = Searcher(self.store, self._embedder, reader_named(reranker) if reader else None)
             undo.pop_all()  # open: from here on it is `close` that gives all this back
 
     # Search ---------------------------------------------------------------------------------------------------------

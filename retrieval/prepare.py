@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,11 @@ class Prepared:
 class Preparation:
     """`ingest.pipeline`'s `prepare` for an index with this embedder; goes to worker processes."""
 
-    cuts: bool
+    static: str | None  # the static model that tokens are cut for
 
     @classmethod
     def for_embedder(cls, embedder: Embedder) -> Preparation:
-        return cls(isinstance(embedder, StaticEmbedder))
+        return cls(embedder.name if isinstance(embedder, StaticEmbedder) else None)
 
     def __call__(self, chunks: Sequence[Chunk]) -> Prepared:
         vocabulary = Vocabulary()
@@ -64,8 +65,8 @@ class Preparation:
                 words.append([*parts(trail_of(chunk)), *cut])
             else:
                 found.append(numbered(vocabulary, tokens(searchable(chunk))).astype(np.int32))
-                words.append(_embedder().words(embedded(chunk)) if self.cuts else [])
-        cuts = Rows.joined(_embedder().cut(words)) if self.cuts else None
+                words.append(_embedder(self.static).words(embedded(chunk)) if self.static else [])
+        cuts = Rows.joined(_embedder(self.static).cut(words)) if self.static else None
         return Prepared(list(vocabulary), Rows.joined(found), cuts)
 
 
@@ -73,14 +74,10 @@ def _ends(rows: Iterable[Sized]) -> NDArray[np.int64]:
     return np.cumsum([*map(len, rows)], dtype=np.int64)
 
 
-_embedders: list[StaticEmbedder] = []
-
-
-def _embedder() -> StaticEmbedder:
+@cache
+def _embedder(name: str) -> StaticEmbedder:
     """This process's own, for what it remembers of words."""
-    if not _embedders:
-        # A file's new words are so few that the tokenizer's threads would take longer to wake than to work, and each
-        # processor has its worker.
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
-        _embedders.append(StaticEmbedder())
-    return _embedders[0]
+    # A file's new words are so few that the tokenizer's threads would take longer to wake than to work, and each
+    # processor has its worker.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    return StaticEmbedder(name)

@@ -1,7 +1,7 @@
 """Weights as data: which files Hoplite uses, where they come from, where they lie, whether they are here.
 
-Weights are never installed and never imported. Each is one folder of files below `models_folder()`, put there whole by
-`pull` together with a marker; a folder without its marker does not count.
+Weights are never imported. Each is one folder of files below `models_folder()`, put there whole by `pull` together with
+a marker; a folder without its marker does not count. A small model of our own lies in this package.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from pathlib import Path
 from ingest.errors import ModelUnavailable
 
 MARKER = "installed.json"
+SHIPPED = Path(__file__).parent / "shipped"
 LOCAL_MODEL = "qwen2.5-coder-1.5b"
 TRANSFORMER = "all-MiniLM-L6-v2"
 TRANSFORMER_INT8 = "all-MiniLM-L6-v2-int8"
-STATIC = "static-all-MiniLM-L6-v2-256"
+STATIC = "static-hoplite-256"
+DISTILLED = "static-all-MiniLM-L6-v2-256"
 
 Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all (0 where unknown) and what is being done."""
@@ -55,17 +57,19 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One model. Either its `files` are fetched, or it is distilled here from the model named `distilled_from`."""
+    """One model. Its `files` are fetched, or `shipped` with this package, or it is distilled here from the model named
+    `distilled_from`."""
 
     name: str
     purpose: str
     licence: str
     files: tuple[WeightFile, ...] = ()
     distilled_from: str | None = None
+    shipped: bool = False
 
     @property
     def size(self) -> int:
-        """Bytes to fetch; 0 for a distilled model."""
+        """Bytes of its files; 0 for a distilled model."""
         return sum(file.size for file in self.files)
 
 
@@ -102,11 +106,29 @@ CATALOGUE: tuple[Weights, ...] = (
         STATIC,
         "embeds every passage at index time: the default embedder",
         "Apache-2.0",
+        (
+            WeightFile(
+                "model.safetensors",
+                7_676_660,
+                "680ab38c55983415829f88ac67e2c673fb0aace477d71ab443a95bc5690d3493",
+            ),
+            WeightFile(
+                "tokenizer.json",
+                445_610,
+                "dd33465341c98889c3338356b6200c8b232b89af5f1b7aa8e6ee1d4d7a699631",
+            ),
+        ),
+        shipped=True,
+    ),
+    Weights(
+        DISTILLED,
+        "embeds the passages of workspaces from before there was a model of our own",
+        "Apache-2.0",
         distilled_from=TRANSFORMER,
     ),
     Weights(
         TRANSFORMER,
-        "what the static embedder is distilled from; also `--embedder all-MiniLM-L6-v2`",
+        "what static embedders are distilled from; also `--embedder all-MiniLM-L6-v2`",
         "Apache-2.0",
         (
             _minilm("config.json", 612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
@@ -193,9 +215,14 @@ def models_folder() -> Path:
 def installed(name: str) -> Path | None:
     """Return the folder that holds the model, None where it is missing or incomplete.
 
-    Compares the marker with the catalogue and the files' sizes with the marker; hashes were checked by `pull`.
+    Compares the marker with the catalogue and the files' sizes with the marker; hashes were checked by `pull`. Of a
+    shipped model, compares the sizes with the catalogue.
     """
     weights = find(name)
+    if weights.shipped:
+        folder = SHIPPED / name
+        whole = all((folder / f.name).is_file() and (folder / f.name).stat().st_size == f.size for f in weights.files)
+        return folder if whole else None
     folder = models_folder() / name
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
@@ -211,6 +238,8 @@ def require(name: str) -> Path:
     folder = installed(name)
     if folder is None:
         weights = find(name)
+        if weights.shipped:
+            raise ModelUnavailable(f"The files of {name} are not whole in {SHIPPED / name}. Install Hoplite anew.")
         size = f"{weights.size / 1e6:,.0f} MB" if weights.size else "made on this machine"
         raise ModelUnavailable(
             f"The model {name} ({size}) is not in {models_folder()}. Fetch it with `hoplite models pull {name}`."

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.errors import ModelUnavailable
-from retrieval.weights import CATALOGUE, MARKER, HubFile, Progress, WeightFile, Weights, models_folder
+from retrieval.weights import CATALOGUE, MARKER, HubFile, Progress, WeightFile, Weights, models_folder, require
 from retrieval.weights import installed as is_installed
 from retrieval.weights_routes import RouteError, distill_in_child, from_hub, from_index, unpack
 
@@ -40,6 +40,8 @@ class Routes:
 
 def pull_weights(weights: Weights, on_progress: Progress, routes: Routes) -> Path:
     """Return the folder of `weights`, fetched or distilled if need be. See `retrieval.weights.pull`."""
+    if weights.shipped:
+        return require(weights.name)
     folder = is_installed(weights.name)
     if folder is not None:
         return folder

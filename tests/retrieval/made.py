@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,6 +28,11 @@ class HashEmbedder:
                 row[place % self.dim] += 1.0 if place >> 31 else -1.0
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         return rows / np.where(norms > 0, norms, 1.0)
+
+    def states(self, texts: Sequence[str]) -> Iterator[Vectors]:
+        """Each word's own vector, between two ends that say nothing."""
+        for text in texts:
+            yield self.embed(["", *tokens(text), ""] if text else [])
 
 
 def prose(path: str, title: str, text: str, start: int = 1, kind: Kind = "prose") -> Chunk:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from ingest.errors import ModelUnavailable
 from retrieval import weights
-from retrieval.embed_static import StaticEmbedder
+from retrieval.embed_static import StaticEmbedder, in_bytes, table_of
+from retrieval.embedders import embedder_named
 
 MODELS = weights.models_folder()
-HERE = weights.installed(weights.STATIC) is not None
+HERE = weights.installed(weights.DISTILLED) is not None
 
 
 @pytest.fixture
@@ -26,10 +28,29 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_name_and_size_are_known_without_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOPLITE_MODELS", str(tmp_path))
-    embedder = StaticEmbedder()
+    embedder = StaticEmbedder(weights.DISTILLED)
     assert (embedder.name, embedder.dim) == ("static-all-MiniLM-L6-v2-256", 256)
     with pytest.raises(ModelUnavailable, match="hoplite models pull static-all-MiniLM-L6-v2-256"):
         embedder.embed(["a heron"])
+
+
+def test_the_default_needs_nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOPLITE_MODELS", str(tmp_path))
+    assert StaticEmbedder().name == "static-hoplite-256"
+    assert StaticEmbedder().embed(["a heron"]).any()
+
+
+def test_a_workspace_from_before_keeps_its_embedder() -> None:
+    old, new = embedder_named(weights.DISTILLED), embedder_named(None)
+    assert (old.name, new.name) == ("static-all-MiniLM-L6-v2-256", "static-hoplite-256")
+
+
+def test_vectors_in_bytes_are_read_with_their_scales(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).normal(size=(50, 256)).astype(np.float32) * np.logspace(-3, 1, 50)[:, None]
+    save_file(in_bytes(table.astype(np.float32)), tmp_path / "model.safetensors")
+    np.testing.assert_allclose(
+        table_of(tmp_path) / abs(table).max(1)[:, None], table / abs(table).max(1)[:, None], atol=0.005
+    )
 
 
 def test_importing_it_loads_neither_torch_nor_model2vec() -> None:
@@ -38,28 +59,28 @@ def test_importing_it_loads_neither_torch_nor_model2vec() -> None:
     assert run.stdout == "set()\n"
 
 
-@pytest.mark.weights
-@pytest.mark.skipif(
-    not HERE, reason=f"{weights.STATIC} is not in {MODELS}: `hoplite models pull`, or set HOPLITE_MODELS"
-)
 class TestWithWeights:
-    def test_rows_are_unit_vectors_and_an_empty_text_is_a_zero_row(self, models: None) -> None:
+    def test_rows_are_unit_vectors_and_an_empty_text_is_a_zero_row(self) -> None:
         vectors = StaticEmbedder().embed(["A heron eats fish.", "", "def load_settings(path): ..."])
         assert (vectors.shape, vectors.dtype) == ((3, 256), np.float32)
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 0, 1], atol=1e-6)
 
-    def test_no_texts_give_no_rows(self, models: None) -> None:
+    def test_no_texts_give_no_rows(self) -> None:
         assert StaticEmbedder().embed([]).shape == (0, 256)
 
-    def test_a_text_has_one_vector_whatever_it_stands_beside(self, models: None) -> None:
+    def test_a_text_has_one_vector_whatever_it_stands_beside(self) -> None:
         alone = StaticEmbedder().embed(["A heron eats fish."])
         among = StaticEmbedder().embed(["other", "A heron eats fish.", "x " * 900])
         np.testing.assert_array_equal(alone[0], among[1])
 
-    def test_likeness_of_meaning_is_likeness_of_vectors(self, models: None) -> None:
+    def test_likeness_of_meaning_is_likeness_of_vectors(self) -> None:
         heron, egret, tax = StaticEmbedder().embed(["a heron catches fish", "egrets hunt for fish", "income tax forms"])
         assert heron @ egret > heron @ tax + 0.2
 
+    @pytest.mark.weights
+    @pytest.mark.skipif(
+        not HERE, reason=f"{weights.DISTILLED} is not in {MODELS}: `hoplite models pull {weights.DISTILLED}`"
+    )
     def test_vectors_are_those_of_model2vec(self, models: None) -> None:
         from model2vec import StaticModel
 
@@ -70,8 +91,8 @@ class TestWithWeights:
             "ΑΒΓ Straße İstanbul ŉ ﬁ",
             "a b " * 400,
         ]
-        model = StaticModel.from_pretrained(weights.require(weights.STATIC))
+        model = StaticModel.from_pretrained(weights.require(weights.DISTILLED))
         expected = model.encode(texts, max_length=None).astype(np.float32)
         expected /= np.linalg.norm(expected, axis=1, keepdims=True)
         # model2vec averages in float16.
-        np.testing.assert_allclose(StaticEmbedder().embed(texts), expected, atol=1e-3)
+        np.testing.assert_allclose(StaticEmbedder(weights.DISTILLED).embed(texts), expected, atol=1e-3)

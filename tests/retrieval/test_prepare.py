@@ -37,7 +37,7 @@ def made_by_a_worker(preparation: Preparation, chunks: tuple[Chunk, ...]) -> Pre
 
 
 def test_terms_are_those_of_the_searchable_text() -> None:
-    prepared = made_by_a_worker(Preparation(cuts=False), CHUNKS)
+    prepared = made_by_a_worker(Preparation(static=None), CHUNKS)
     assert [[prepared.words[i] for i in row] for row in prepared.terms] == [tokens(searchable(c)) for c in CHUNKS]
     assert prepared.cut is None
 
@@ -56,7 +56,7 @@ def test_tokens_are_those_of_the_embedded_text(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_index_is_the_same_whoever_found_the_terms(tmp_path: Path) -> None:
     result = FileRead("birds/heron.md", "/birds/heron.md", "ab", 9, 1, "prose", "markdown", CHUNKS)
-    ahead = replace(result, prepared=Preparation(cuts=False)(CHUNKS))
+    ahead = replace(result, prepared=Preparation(static=None)(CHUNKS))
     found = []
     for name, results in (("writer", [result]), ("worker", [ahead])):
         (tmp_path / name).mkdir()

@@ -187,7 +187,23 @@ def test_progress_grows_to_the_whole_size() -> None:
 def test_every_model_of_the_catalogue_says_how_it_comes_here() -> None:
     for model in weights.CATALOGUE:
         assert model.distilled_from or model.files
-        assert all(file.parts and len(file.sha256) == 64 and file.size > 0 for file in model.files)
+        assert all(len(file.sha256) == 64 and file.size > 0 for file in model.files)
+        assert model.shipped or all(file.parts for file in model.files)
+
+
+def test_what_is_shipped_is_what_the_catalogue_says() -> None:
+    model = weights.find(weights.STATIC)
+    folder = weights.require(model.name)
+    assert {path.name for path in folder.iterdir()} == {file.name for file in model.files}
+    for file in model.files:
+        assert hashlib.sha256((folder / file.name).read_bytes()).hexdigest() == file.sha256
+
+
+def test_a_shipped_model_that_is_not_whole_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    assert weights.installed(weights.STATIC) is None
+    with pytest.raises(ModelUnavailable, match="Install Hoplite anew"):
+        weights.pull(weights.STATIC)
 
 
 @pytest.fixture

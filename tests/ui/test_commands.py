@@ -226,7 +226,7 @@ def test_missing_weights_name_the_command_that_fetches_them(
 ) -> None:
     monkeypatch.setenv("HOPLITE_MODELS", str(tmp_path / "models"))
     (tmp_path / "a.md").write_text("# A\n\nText.\n")
-    result = hoplite("index", tmp_path)
+    result = hoplite("index", tmp_path, "--embedder", "all-MiniLM-L6-v2-int8")
     assert result.exit_code == 2
     assert "hoplite models pull" in result.stderr
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ui.commands.options import agent_options, json_option, opened, print_json, workspace_option
+from ui.commands.options import (
+    agent_options,
+    json_option,
+    opened,
+    print_json,
+    reranker_option,
+    workspace_option,
+)
 from ui.progress import Meter
 
 if TYPE_CHECKING:
@@ -30,8 +37,9 @@ def evaluate() -> None:
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--embedder", metavar="M", help="Any sentence-transformers model, for full dense indexing.")
 @click.option("--ablate", is_flag=True, help="Show what the last stage loses without each part of the search.")
+@reranker_option
 @json_option
-def retrieval(dataset: Path, embedder: str | None, ablate: bool, as_json: bool) -> None:
+def retrieval(dataset: Path, embedder: str | None, ablate: bool, reranker: str | None, as_json: bool) -> None:
     """Score each stage of the search over the folder DATASET: recall, all@5, MRR and nDCG. Needs no workspace.
 
     With --ablate, the last stage is compared with each earlier one, and with the search without each of its parts:
@@ -46,13 +54,13 @@ def retrieval(dataset: Path, embedder: str | None, ablate: bool, as_json: bool) 
     from ingest.languages.recognise import looks_like_code
     from retrieval import weights
     from retrieval.embedders import embedder_named
-    from retrieval.rerank import Reader
+    from retrieval.rerank import reader_named
     from retrieval.store_edge import EdgeStore
     from retrieval.tokens import embedded
 
     data = load_dataset(dataset)
     weights.require(weights.TRANSFORMER_INT8)  # without it the last stage would be another one, and say nothing of it
-    first, reader = embedder_named(embedder), Reader(embedder_named(weights.TRANSFORMER_INT8))
+    first, reader = embedder_named(embedder), reader_named(reranker)
     parts = Indexing(lambda record: chunk(as_document(record, looks_like_code)), embedded, first, EdgeStore)
     with (
         Meter(unit="records", quiet=as_json) as indexing,

@@ -31,6 +31,11 @@ workspace_option = click.option(
 )
 """Adds `workspace`: a path given after the command, else before it, else None."""
 
+reranker_option = click.option(
+    "--reranker", metavar="M", help="Any sentence-transformers cross-encoder, in the place of MiniLM's likeness."
+)
+"""Adds `reranker`: a name or None."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 
 
@@ -57,17 +62,18 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def opened(workspace: Path | None, *, searches: bool = True) -> Iterator[Library]:
+def opened(workspace: Path | None, *, searches: bool = True, reranker: str | None = None) -> Iterator[Library]:
     """Give the library of the workspace that was chosen or is found from here, traced into it, and close it.
 
-    A command that `searches` says so where it has to do without the transformer.
+    `reranker` names a cross-encoder that orders the best passages. A command that `searches` says so where it has to do
+    without the transformer.
     """
     from agent.build import open_library
     from agent.tracing import start_tracing
     from retrieval.weights import TRANSFORMER_INT8
     from retrieval.workspace import find
 
-    with open_library(find(Path.cwd(), workspace)) as library:
+    with open_library(find(Path.cwd(), workspace), reranker=reranker) as library:
         tracing = start_tracing(library.workspace.traces)
         if searches and not library.reads_closely:
             click.echo(

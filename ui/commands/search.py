@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ui import render
-from ui.commands.options import json_option, opened, print_json, workspace_option
+from ui.commands.options import json_option, opened, print_json, reranker_option, workspace_option
 
 if TYPE_CHECKING:
     from retrieval.types import SearchResult
@@ -24,6 +24,7 @@ MARGIN = 6
 @click.option("--hops", type=click.IntRange(0, 10), metavar="N", help="Rounds of hops over names; 0 for none.")
 @click.option("--path", "path", metavar="GLOB", help="Only in paths like this; * crosses slashes.")
 @click.option("--kind", type=click.Choice(["code", "prose"]), help="Only in code, or only in prose.")
+@reranker_option
 @json_option
 @workspace_option
 def search(
@@ -32,6 +33,7 @@ def search(
     hops: int | None,
     path: str | None,
     kind: Literal["code", "prose"] | None,
+    reranker: str | None,
     as_json: bool,
     workspace: Path | None,
 ) -> None:
@@ -40,7 +42,7 @@ def search(
 
     if not query.strip():
         raise click.UsageError("The query is empty.", click.get_current_context())
-    with opened(workspace) as library:
+    with opened(workspace, reranker=reranker) as library:
         result = library.search(query, k=k, hops=hops, scope=Scope(path, kind))
     if as_json:
         print_json(found(result))
