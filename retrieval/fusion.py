@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import zip_longest
 
 import numpy as np
 
@@ -41,3 +42,14 @@ def fused(lexical: Mapping[int, float], cosines: Mapping[int, float]) -> dict[in
 def ranked(scores: Mapping[int, float]) -> tuple[Scored, ...]:
     """Return the chunks best first, ties by chunk id."""
     return tuple(Scored(chunk, score) for chunk, score in sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+
+
+def in_turn(order: Sequence[Scored], sides: Sequence[Collection[int]]) -> tuple[Scored, ...]:
+    """Return the order with the chunks of the sides taking turns in the places that any of them had, beginning with the
+    side of the best. Chunks of no side keep their places, and each place keeps its score."""
+    queues = [[hit.id for hit in order if hit.id in side] for side in sides]
+    places = [i for i, hit in enumerate(order) if any(hit.id in side for side in sides)]
+    queues.sort(key=lambda queue: next((i for i, hit in enumerate(order) if [hit.id] == queue[:1]), len(order)))
+    turns = [chunk for turn in zip_longest(*queues) for chunk in turn if chunk is not None]
+    taken = dict(zip(places, turns, strict=True))
+    return tuple(Scored(taken.get(i, hit.id), hit.score) for i, hit in enumerate(order))

@@ -8,12 +8,16 @@ from contextlib import contextmanager
 
 from opentelemetry import trace
 
-from retrieval.fusion import cosines_of, fused, ranked, scaled
+from retrieval.fusion import cosines_of, fused, in_turn, ranked, scaled
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, follow
 from retrieval.leads import leads
 from retrieval.protocols import Embedder, Store
+from retrieval.question import Question, read
+from retrieval.ranking import Ranking
 from retrieval.rerank import Reader
+from retrieval.said import said, sided
+from retrieval.tokens import tokens
 from retrieval.types import Hit, Scope, Scored, SearchResult
 
 FIRST_STAGE = 200
@@ -26,8 +30,8 @@ CANDIDATES = 40
 """Chunks that the transformer reads: about 0.6 s of code on two cores. 60 read half as long again and gain nothing on
 three multi-hop sets (MRR on CoSQA 48.3 instead of 47.7); 30 lose another half point there."""
 
-QUERY_LIMIT = 2000
-"""Characters of a query that are read. What comes after them is a paste, which costs time and adds no aim."""
+SIDE = 5
+"""Chunks that the words of one side of a comparison contribute to the first stage."""
 
 _tracer = trace.get_tracer("hoplite.retrieval")
 
@@ -52,14 +56,15 @@ class Searcher:
         `hops` is the number of rounds, 0 for none. Hops may pass through chunks outside `scope`, hits lie inside.
         `rerank=False` leaves the transformer out. An empty query finds nothing.
         """
-        query = " ".join(query.split())[:QUERY_LIMIT]
+        asked = read(query)
+        query = asked.text
         scope = scope or Scope()
         settings = self._settings if hops is None else self._settings.with_rounds(hops)
         run = _Run()
         with _tracer.start_as_current_span("search", attributes={"hoplite.query": query, "hoplite.k": k}) as span:
             if not query:
                 return SearchResult(query, ())
-            order, via = self._stages(query, settings, scope, rerank and self._reader is not None, run)
+            order, via = self._stages(asked, settings, scope, rerank and self._reader is not None, run)
             hits = self._hits(order, via, k, scope)
             span.set_attribute("hoplite.hits", len(hits))
         return SearchResult(query, hits, run.stages, run.timings)
@@ -67,7 +72,7 @@ class Searcher:
     def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
         """Return what the names in these hits lead to, read closely: see `retrieval.leads`. None of it is in a hit's
         document, and no two are in one."""
-        query = " ".join(query.split())[:QUERY_LIMIT]
+        query = read(query).text
         run = _Run()
         with _tracer.start_as_current_span("search", attributes={"hoplite.query": query, "hoplite.k": k}):
             graph = NameGraph(self._store, query, self._settings, chunks=self._chunks)
@@ -87,9 +92,13 @@ class Searcher:
         return SearchResult(query, found, run.stages, run.timings)
 
     def _stages(
-        self, query: str, settings: HopSettings, scope: Scope, rerank: bool, run: _Run
+        self, asked: Question, settings: HopSettings, scope: Scope, rerank: bool, run: _Run
     ) -> tuple[tuple[Scored, ...], dict[int, tuple[str, ...]]]:
+        query = asked.text
         graph = NameGraph(self._store, query, settings, chunks=self._chunks)
+        ranking = Ranking(self._store, query)
+        pointed = said(self._store, asked)
+        sides = [tokens(side) for side in asked.sides]
         with run.stage("bm25"):
             found = self._store.lexical(graph.query_terms, limit=LEXICAL_STAGE, scope=scope)
             run.stages["bm25"] = tuple(found)
@@ -100,27 +109,29 @@ class Searcher:
             run.stages["dense"] = tuple(nearest)
         with run.stage("fused"):
             cosines = {hit.id: hit.score for hit in nearest}
-            unseen = [hit.id for hit in found[:FIRST_STAGE] if hit.id not in cosines]
+            also = [hit for words in sides for hit in self._store.lexical(words, limit=SIDE, scope=scope)]
+            unseen = [hit.id for hit in (*found[:FIRST_STAGE], *also) if hit.id not in cosines]
             cosines |= cosines_of(question, self._store.vectors(unseen))
-            start = fused({chunk: lexical[chunk] for chunk in lexical if chunk in cosines}, cosines)
-            run.stages["fused"] = order = ranked(start)
-        via = _found_by(start, run.stages)
-        if settings.rounds == 0:
-            named: dict[int, tuple[float, str]] = {}
-        else:
+            both = fused({chunk: lexical[chunk] for chunk in lexical if chunk in cosines}, cosines)
+            start = _with_names(ranking.weighed(both), pointed, settings)
+            run.stages["fused"] = order = self._in_turn(ranked(start), sides)
+        via = _named(pointed, _found_by(start, run.stages))
+        named: dict[int, tuple[float, str]] = {}
+        if settings.rounds > 0:
             with run.stage("hops"):
-                named = graph.named(query)
+                named = {c: (gain, f"name: {n}") for c, (gain, n) in graph.named(query).items() if c not in pointed}
                 walked, carried = follow(
                     _with_names(start, named, settings), graph, question, self._store.vectors, settings
                 )
-                run.stages["hops"] = order = ranked(walked)
-            via |= _named(named, via) | {chunk: (f"hop: {name}",) for chunk, name in carried.items()}
+                run.stages["hops"] = order = self._in_turn(ranked(walked), sides)
+            via = _named(named, via) | {chunk: (f"hop: {name}",) for chunk, name in carried.items()}
         if rerank and self._reader is not None:
             with run.stage("reranked"):
                 chunks = self._store.chunks([hit.id for hit in order[:CANDIDATES]])
                 read = self._reader.vectors(chunks)
                 question = self._reader.question(query)
-                close = fused({chunk: lexical[chunk] for chunk in lexical if chunk in read}, cosines_of(question, read))
+                near = fused({chunk: lexical[chunk] for chunk in lexical if chunk in read}, cosines_of(question, read))
+                close = _with_names(ranking.weighed(near), {c: pointed[c] for c in pointed if c in read}, settings)
                 walked, carried = follow(
                     _with_names(close, {c: named[c] for c in named if c in read}, settings),
                     graph,
@@ -129,11 +140,18 @@ class Searcher:
                     settings,
                     within=read.keys(),
                 )
-                best = ranked(walked)
+                best = self._in_turn(ranked(walked), sides)
                 rest = [hit for hit in order if hit.id not in walked]
                 run.stages["reranked"] = order = (*best, *rest)
             via |= {chunk: (f"hop: {name}",) for chunk, name in carried.items()}
         return order, via
+
+    def _in_turn(self, order: tuple[Scored, ...], sides: Sequence[Sequence[str]]) -> tuple[Scored, ...]:
+        """Let the chunks of each side of a comparison, given by its terms, take turns among the candidates."""
+        if not sides:
+            return order
+        first = order[:CANDIDATES]
+        return (*in_turn(first, sided(self._store.chunks([hit.id for hit in first]), sides)), *order[CANDIDATES:])
 
     def _hits(
         self, order: tuple[Scored, ...], via: Mapping[int, tuple[str, ...]], k: int, scope: Scope
@@ -183,4 +201,4 @@ def _found_by(start: Collection[int], stages: Mapping[str, tuple[Scored, ...]]) 
 
 
 def _named(named: Mapping[int, tuple[float, str]], via: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
-    return {chunk: (f"name: {name}", *via.get(chunk, ())) for chunk, (_, name) in named.items()}
+    return {**via, **{chunk: (reason, *via.get(chunk, ())) for chunk, (_, reason) in named.items()}}
