@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from opentelemetry import trace
 
-from retrieval.fusion import cosines_of, fused, in_turn, ranked, scaled
+from retrieval.fusion import close_weight, cosines_of, fused, in_turn, ranked, scaled
 from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, follow
 from retrieval.leads import leads
@@ -130,7 +130,9 @@ class Searcher:
                 chunks = self._store.chunks([hit.id for hit in order[:CANDIDATES]])
                 read = self._reader.vectors(chunks)
                 question = self._reader.question(query)
-                near = fused({chunk: lexical[chunk] for chunk in lexical if chunk in read}, cosines_of(question, read))
+                words = {chunk: lexical[chunk] for chunk in lexical if chunk in read}
+                code = sum(chunk.kind == "code" for chunk in chunks.values()) / max(1, len(chunks))
+                near = fused(words, cosines_of(question, read), close_weight(code))
                 close = _with_names(ranking.weighed(near), {c: pointed[c] for c in pointed if c in read}, settings)
                 walked, carried = follow(
                     _with_names(close, {c: named[c] for c in named if c in read}, settings),
