@@ -22,12 +22,13 @@ LOOKED_AT = 60
 FADE = 0.8
 """What a frame of a trace is worth beside the one that is nearer to the error."""
 
-QUOTED = 0.5
-"""What a chunk gains that alone has a quotation; a chunk that is named gains 1."""
+QUOTED, FILE, LINE = 0.5, 1.0, 2.0
+"""What a chunk gains that alone has a quotation, whose file is named, whose line is. A rare name is worth 1, and an
+error's comes in three forms: its class, with its module, in full."""
 
 
 def said(store: Store, question: Question) -> dict[int, tuple[float, str]]:
-    """Return the chunks that the question points at: what that is worth, at most 1, and what to show as the reason."""
+    """Return the chunks that the question points at: what that is worth, and what to show as the reason."""
     found = _placed(store, question.places)
     for text in question.exact:
         holders = _with_text(store, text)
@@ -50,15 +51,16 @@ def _placed(store: Store, places: Sequence[Place]) -> dict[int, tuple[float, str
     names = {place: file_names(place.path) for place in places}
     definers = store.definers([name for forms in names.values() for name in forms], common=COMMON)
     found: dict[int, tuple[float, str]] = {}
-    worth = 1.0
+    near = 1.0
     for place, forms in names.items():
         chunks = store.chunks([chunk for form in forms for chunk in definers.get(form, ())])
         paths = _nearest(place.path, sorted({chunk.path for chunk in chunks.values()}))
         for path in paths:
             chunk = _at(place, store.in_document(path))
             if chunk not in found:
-                found[chunk] = (worth / math.sqrt(len(paths)), f"path: {place}")
-        worth *= FADE if paths else 1.0
+                gain = near * (LINE if place.line else FILE)
+                found[chunk] = (gain / math.sqrt(len(paths)), f"path: {place}")
+        near *= FADE if paths else 1.0
     return found
 
 

@@ -115,16 +115,17 @@ class Searcher:
             both = fused({chunk: lexical[chunk] for chunk in lexical if chunk in cosines}, cosines)
             start = _with_names(ranking.weighed(both), pointed, settings)
             run.stages["fused"] = order = self._in_turn(ranked(start), sides)
-        via = _named(pointed, _found_by(start, run.stages))
+        via = _found_by(start, run.stages)
         named: dict[int, tuple[float, str]] = {}
         if settings.rounds > 0:
             with run.stage("hops"):
-                named = {c: (gain, f"name: {n}") for c, (gain, n) in graph.named(query).items() if c not in pointed}
+                named = {chunk: (gain, f"name: {name}") for chunk, (gain, name) in graph.named(query).items()}
                 walked, carried = follow(
                     _with_names(start, named, settings), graph, question, self._store.vectors, settings
                 )
                 run.stages["hops"] = order = self._in_turn(ranked(walked), sides)
             via = _named(named, via) | {chunk: (f"hop: {name}",) for chunk, name in carried.items()}
+        via = _named(pointed, via)
         if rerank and self._reader is not None:
             with run.stage("reranked"):
                 chunks = self._store.chunks([hit.id for hit in order[:CANDIDATES]])

@@ -90,6 +90,13 @@ def test_a_pasted_trace_finds_the_code_that_raised_and_says_why(store: EdgeStore
         assert hit.via[0] == "path: /usr/lib/heron/forms.py:7"
 
 
+def test_a_line_is_worth_more_than_a_file_and_an_inner_frame_more_than_an_outer_one(store: EdgeStore) -> None:
+    trace = (Place("heron/forms.py", 7, "close"), Place("heron/tide.py", 2, "ebb"))
+    inner, outer = (gain for gain, _ in said(store, Question("x", places=trace)).values())
+    (file,) = (gain for gain, _ in said(store, Question("x", places=(Place("heron/tide.py"),))).values())
+    assert inner > outer > file
+
+
 def test_a_path_is_the_reason_of_its_hit_without_hops_too(store: EdgeStore) -> None:
     hit = Searcher(store, HashEmbedder()).search("what is in heron/tide.py", hops=0).hits[0]
     assert (hit.chunk.path, hit.via[0]) == ("heron/tide.py", "path: heron/tide.py")
