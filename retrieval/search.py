@@ -125,7 +125,6 @@ class Searcher:
                 )
                 run.stages["hops"] = order = self._in_turn(ranked(walked), sides)
             via = _named(named, via) | {chunk: (f"hop: {name}",) for chunk, name in carried.items()}
-        via = _named(pointed, via)
         if rerank and self._reader is not None:
             with run.stage("reranked"):
                 chunks = self._store.chunks([hit.id for hit in order[:CANDIDATES]])
@@ -147,7 +146,7 @@ class Searcher:
                 rest = [hit for hit in order if hit.id not in walked]
                 run.stages["reranked"] = order = (*best, *rest)
             via |= {chunk: (f"hop: {name}",) for chunk, name in carried.items()}
-        return order, via
+        return order, _named(pointed, via)
 
     def _in_turn(self, order: tuple[Scored, ...], sides: Sequence[Sequence[str]]) -> tuple[Scored, ...]:
         """Let the chunks of each side of a comparison, given by its terms, take turns among the candidates."""
