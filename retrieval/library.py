@@ -31,6 +31,7 @@ from retrieval.index import verify
 from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
 from retrieval.passages import passages
 from retrieval.protocols import EVERY, HasServer, Store
+from retrieval.ranking import is_test
 from retrieval.rerank import reader_named
 from retrieval.search import Searcher
 from retrieval.stores import open_store
@@ -353,12 +354,6 @@ class Library:
 
 def _bare(name: str) -> str:
     return name.strip().strip("`").removesuffix("()")
-
-
-def is_test(path: str) -> bool:
-    """Whether a path is that of a test, by the names that test runners go by."""
-    parts = path.lower().split("/")
-    return bool({"test", "tests", "testing", "spec", "__tests__"} & set(parts[:-1])) or parts[-1].startswith("test_")
 
 
 def _state(entry: Entry) -> Literal["same", "changed", "gone"]:

@@ -10,12 +10,16 @@ from opentelemetry import trace
 
 from ingest.names import unique
 from retrieval.duplicates import Distinct
-from retrieval.fusion import cosines_of, fused, ranked, scaled
+from retrieval.fusion import close_weight, cosines_of, fused, in_turn, ranked, scaled
 from retrieval.graph import NameGraph
 from retrieval.hops import Ahead, HopSettings, follow
 from retrieval.leads import leads
 from retrieval.protocols import AsksAtOnce, Embedder, Store, Vectors
+from retrieval.question import Question, read
+from retrieval.ranking import Ranking
 from retrieval.rerank import Reader
+from retrieval.said import said, sided
+from retrieval.tokens import tokens
 from retrieval.types import Hit, Scope, Scored, SearchResult
 
 FIRST_STAGE = 200
@@ -28,17 +32,12 @@ CANDIDATES = 40
 """Chunks that the transformer reads: about 0.6 s of code on two cores. More gain nothing on three multi-hop sets and
 little on CoSQA: MRR 53.1 with 60 and 53.4 with 100, instead of 52.9."""
 
-READ_LEXICAL_WEIGHT = 0.1
-"""What BM25 is worth beside the transformer's likeness, which knows more than the static vectors do. Recall@5 on three
-multi-hop sets and MRR on CoSQA: 98.5, 97.0, 78.4, 50.8 with 0.15; 98.5, 96.5, 78.4, 52.9 with 0.1; 98.6, 96.0, 78.8,
-53.8 with 0.05."""
-
 NAMES_AHEAD = 2
 """Names for which the transformer reads what is still asked at an origin, the strongest edges' first. Recall@5 on two
 multi-hop sets was 81.5 and 96.5 with none, 82.3 and 97.5 with two, 82.0 and 97.0 with four and with twelve."""
 
-QUERY_LIMIT = 2000
-"""Characters of a query that are read. What comes after them is a paste, which costs time and adds no aim."""
+SIDE = 5
+"""Chunks that the words of one side of a comparison contribute to the first stage."""
 
 _tracer = trace.get_tracer("hoplite.retrieval")
 
@@ -64,14 +63,15 @@ class Searcher:
         `hops` is the number of rounds, 0 for none. Hops may pass through chunks outside `scope`, hits lie inside.
         `rerank=False` leaves the transformer out. An empty query finds nothing.
         """
-        query = " ".join(query.split())[:QUERY_LIMIT]
+        asked = read(query)
+        query = asked.text
         scope = scope or Scope()
         settings = self._settings if hops is None else self._settings.with_rounds(hops)
         run = _Run()
         with _tracer.start_as_current_span("search", attributes={"hoplite.query": query, "hoplite.k": k}) as span:
             if not query:
                 return SearchResult(query, ())
-            order, via = self._stages(query, settings, scope, rerank and self._reader is not None, run)
+            order, via = self._stages(asked, settings, scope, rerank and self._reader is not None, run)
             hits = self._hits(order, via, k, scope)
             span.set_attribute("hoplite.hits", len(hits))
         return SearchResult(query, hits, run.stages, run.timings)
@@ -79,7 +79,7 @@ class Searcher:
     def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
         """Return what the names in these hits lead to, read closely: see `retrieval.leads`. None of it is in a hit's
         document, and no two are in one."""
-        query = " ".join(query.split())[:QUERY_LIMIT]
+        query = read(query).text
         run = _Run()
         with _tracer.start_as_current_span("search", attributes={"hoplite.query": query, "hoplite.k": k}):
             graph = NameGraph(self._store, query, self._settings, chunks=self._chunks, specific=self._specific)
@@ -99,9 +99,13 @@ class Searcher:
         return SearchResult(query, found, run.stages, run.timings)
 
     def _stages(
-        self, query: str, settings: HopSettings, scope: Scope, rerank: bool, run: _Run
+        self, asked: Question, settings: HopSettings, scope: Scope, rerank: bool, run: _Run
     ) -> tuple[tuple[Scored, ...], dict[int, tuple[str, ...]]]:
+        query = asked.text
         graph = NameGraph(self._store, query, settings, chunks=self._chunks, specific=self._specific)
+        ranking = Ranking(self._store, query)
+        pointed = said(self._store, asked)
+        sides = [tokens(side) for side in asked.sides]
         nearest: list[Scored] | None = None
         with run.stage("bm25"):
             if isinstance(self._store, AsksAtOnce):  # one way to the server instead of two
@@ -120,31 +124,31 @@ class Searcher:
             run.stages["dense"] = tuple(nearest)
         with run.stage("fused"):
             cosines = {hit.id: hit.score for hit in nearest}
-            unseen = [hit.id for hit in found[:FIRST_STAGE] if hit.id not in cosines]
+            also = [hit for words in sides for hit in self._store.lexical(words, limit=SIDE, scope=scope)]
+            unseen = [hit.id for hit in (*found[:FIRST_STAGE], *also) if hit.id not in cosines]
             cosines |= cosines_of(question, self._store.vectors(unseen))
-            start = fused({chunk: lexical[chunk] for chunk in lexical if chunk in cosines}, cosines)
-            run.stages["fused"] = order = ranked(start)
+            both = fused({chunk: lexical[chunk] for chunk in lexical if chunk in cosines}, cosines)
+            start = _with_names(ranking.weighed(both), pointed, settings)
+            run.stages["fused"] = order = self._in_turn(ranked(start), sides)
         via = _found_by(start, run.stages)
-        if settings.rounds == 0:
-            named: dict[int, tuple[float, str]] = {}
-        else:
+        named: dict[int, tuple[float, str]] = {}
+        if settings.rounds > 0:
             with run.stage("hops"):
-                named = graph.named(query)
+                named = {chunk: (gain, f"name: {name}") for chunk, (gain, name) in graph.named(query).items()}
                 walked, carried = follow(
                     _with_names(start, named, settings), graph, question, self._store.vectors, settings
                 )
-                run.stages["hops"] = order = ranked(walked)
-            via |= _named(named, via) | {chunk: (f"hop: {name}",) for chunk, name in carried.items()}
+                run.stages["hops"] = order = self._in_turn(ranked(walked), sides)
+            via = _named(named, via) | {chunk: (f"hop: {name}",) for chunk, name in carried.items()}
         if rerank and self._reader is not None:
             with run.stage("reranked"):
                 chunks = self._store.chunks([hit.id for hit in order[:CANDIDATES]])
                 read = self._reader.vectors(chunks)
                 question = self._reader.question(query)
-                close = fused(
-                    {chunk: lexical[chunk] for chunk in lexical if chunk in read},
-                    self._reader.likeness(query, chunks),
-                    READ_LEXICAL_WEIGHT,
-                )
+                words = {chunk: lexical[chunk] for chunk in lexical if chunk in read}
+                code = sum(chunk.kind == "code" for chunk in chunks.values()) / max(1, len(chunks))
+                near = fused(words, self._reader.likeness(query, chunks), close_weight(code))
+                close = _with_names(ranking.weighed(near), {c: pointed[c] for c in pointed if c in read}, settings)
                 walked, carried = follow(
                     _with_names(close, {c: named[c] for c in named if c in read}, settings),
                     graph,
@@ -154,11 +158,18 @@ class Searcher:
                     within=read.keys(),
                     ahead=self._ahead(graph),
                 )
-                best = ranked(walked)
+                best = self._in_turn(ranked(walked), sides)
                 rest = [hit for hit in order if hit.id not in walked]
                 run.stages["reranked"] = order = (*best, *rest)
             via |= {chunk: (f"hop: {name}",) for chunk, name in carried.items()}
-        return order, via
+        return order, _named(pointed, via)
+
+    def _in_turn(self, order: tuple[Scored, ...], sides: Sequence[Sequence[str]]) -> tuple[Scored, ...]:
+        """Let the chunks of each side of a comparison, given by its terms, take turns among the candidates."""
+        if not sides:
+            return order
+        first = order[:CANDIDATES]
+        return (*in_turn(first, sided(self._store.chunks([hit.id for hit in first]), sides)), *order[CANDIDATES:])
 
     def _ahead(self, graph: NameGraph) -> Ahead:
         """What the transformer makes of the question at each origin; a text is read once a search."""
@@ -225,4 +236,4 @@ def _found_by(start: Collection[int], stages: Mapping[str, tuple[Scored, ...]]) 
 
 
 def _named(named: Mapping[int, tuple[float, str]], via: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
-    return {chunk: (f"name: {name}", *via.get(chunk, ())) for chunk, (_, name) in named.items()}
+    return {**via, **{chunk: (reason, *via.get(chunk, ())) for chunk, (_, reason) in named.items()}}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval.fusion import LEXICAL_WEIGHT, fused, ranked, scaled
+from retrieval.fusion import CODE_WEIGHT, LEXICAL_WEIGHT, close_weight, fused, in_turn, ranked, scaled
 from retrieval.types import Scored
 
 
@@ -29,3 +29,23 @@ def test_a_negative_cosine_counts_as_none() -> None:
 
 def test_ranking_breaks_ties_by_chunk_id() -> None:
     assert [s.id for s in ranked({9: 0.5, 3: 0.5, 5: 0.7})] == [5, 3, 9]
+
+
+def test_two_sides_take_turns_in_the_places_they_have_and_the_others_stay() -> None:
+    order = [Scored(chunk, 1.0 - chunk / 10) for chunk in range(6)]
+    turned = in_turn(order, [{0, 1, 4}, {3, 5}])
+    assert [hit.id for hit in turned] == [0, 3, 2, 1, 5, 4]
+    assert [hit.score for hit in turned] == [hit.score for hit in order]
+
+
+def test_the_side_of_the_best_begins_and_a_side_without_chunks_changes_nothing() -> None:
+    order = [Scored(chunk, 1.0 - chunk / 10) for chunk in range(4)]
+    assert [hit.id for hit in in_turn(order, [{2, 3}, {0, 1}])] == [0, 2, 1, 3]
+    assert in_turn(order, [{1, 2}, set()]) == tuple(order)
+
+
+def test_words_weigh_less_the_more_of_the_candidates_is_code() -> None:
+    assert close_weight(0.0) == LEXICAL_WEIGHT
+    assert close_weight(1.0) == pytest.approx(CODE_WEIGHT)
+    assert CODE_WEIGHT < close_weight(0.5) < LEXICAL_WEIGHT
+    assert fused({1: 1.0}, {1: 0.0}, close_weight(1.0)) == {1: pytest.approx(CODE_WEIGHT)}
