@@ -27,6 +27,7 @@ from evals.datasets import Question, load_questions
 from evals.metrics import mean, ndcg_at
 from evals.report import table
 from evals.retrieval_eval import DEPTH, bootstrap
+from evals.semble_model import written
 from ingest.errors import UserError
 from ingest.walk import walk
 from retrieval import weights
@@ -130,15 +131,16 @@ def ours(library: Library, questions: Sequence[Question], *, closely: bool) -> R
 
 def semble(python: str, folder: Path, questions: Sequence[Question]) -> list[list[str]]:
     """Ask semble, run by the interpreter `python`. Raises CalledProcessError where it fails."""
-    model = str(weights.require(weights.STATIC))
-    done = subprocess.run(  # noqa: S603 - the interpreter that the user named
-        [python, "-c", _SEMBLE, str(folder), model, str(DEPTH)],
-        input=json.dumps([question.question for question in questions]),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=True,
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        model = written(Path(scratch) / "model")
+        done = subprocess.run(  # noqa: S603 - the interpreter that the user named
+            [python, "-c", _SEMBLE, str(folder), str(model), str(DEPTH)],
+            input=json.dumps([question.question for question in questions]),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=True,
+        )
     return [list(dict.fromkeys(paths)) for paths in json.loads(done.stdout)]
 
 

@@ -31,8 +31,8 @@ from statistics import median
 
 import click
 
+from evals.semble_model import written
 from ingest.walk import FoundFile, walk
-from retrieval import weights
 
 _SEMBLE = """
 import sys
@@ -117,12 +117,12 @@ def race(folder: Path, against: str | None, rounds: int) -> None:
         for path in copied(files, tree, len(files)):
             if path.suffix == ".txt" and not path.with_suffix(".rst").exists():
                 path.rename(path.with_suffix(".rst"))
+        model = written(Path(scratch) / "model") if against else None
         ours: list[float] = []
         theirs: list[float] = []
         for turn in range(rounds):
             if against:
-                model = str(weights.require(weights.STATIC))
-                cost = measured([against, "-c", _SEMBLE, str(tree), model, str(Path(scratch) / f"semble{turn}")])
+                cost = measured([against, "-c", _SEMBLE, str(tree), str(model), str(Path(scratch) / f"semble{turn}")])
                 theirs.append(cost.wall)
                 _tell("semble, from nothing", cost)
             shutil.rmtree(tree / ".hoplite", ignore_errors=True)
