@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval.fusion import CODE_WEIGHT, LEXICAL_WEIGHT, close_weight, fused, in_turn, ranked, scaled
+from retrieval.fusion import LEXICAL_WEIGHT, READ_CODE_WEIGHT, READ_WEIGHT, close_weight, fused, in_turn, ranked, scaled
 from retrieval.types import Scored
 
 
@@ -45,7 +45,7 @@ def test_the_side_of_the_best_begins_and_a_side_without_chunks_changes_nothing()
 
 
 def test_words_weigh_less_the_more_of_the_candidates_is_code() -> None:
-    assert close_weight(0.0) == LEXICAL_WEIGHT
-    assert close_weight(1.0) == pytest.approx(CODE_WEIGHT)
-    assert CODE_WEIGHT < close_weight(0.5) < LEXICAL_WEIGHT
-    assert fused({1: 1.0}, {1: 0.0}, close_weight(1.0)) == {1: pytest.approx(CODE_WEIGHT)}
+    assert close_weight(0.0) == READ_WEIGHT
+    assert close_weight(1.0) == pytest.approx(READ_CODE_WEIGHT)
+    assert READ_CODE_WEIGHT < close_weight(0.5) < READ_WEIGHT
+    assert fused({1: 1.0}, {1: 0.0}, close_weight(1.0)) == {1: pytest.approx(READ_CODE_WEIGHT)}

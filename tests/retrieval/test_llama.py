@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def test_the_number_the_hops_and_the_scope_are_kept_to(station: Library) -> None
 
 def test_retrieving_in_a_loop_finds_the_same(station: Library) -> None:
     retriever = HopliteRetriever(station, k=3)
-    found = asyncio.run(retriever.aretrieve(QUESTION))
+    with ThreadPoolExecutor(1) as pool:  # this thread's own loop, which a library may have made, stays as it is
+        found = pool.submit(asyncio.run, retriever.aretrieve(QUESTION)).result()
     assert [(n.node_id, n.score) for n in found] == [(n.node_id, n.score) for n in retriever.retrieve(QUESTION)]
 
 

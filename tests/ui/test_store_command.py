@@ -93,10 +93,12 @@ def test_a_search_finds_on_the_server_what_it_finds_here(on_server: Path, hoplit
     assert {hit["path"] for hit in there} == {hit["path"] for hit in here}
 
 
-def test_the_first_stage_is_one_request(on_server: Path, hoplite: Hoplite, server: Loopback) -> None:
+def test_the_first_stage_is_one_request_beside_that_for_rarities(
+    on_server: Path, hoplite: Hoplite, server: Loopback
+) -> None:
     server.asked.clear()
     hoplite("search", QUESTION, "--hops", "0", "--json")
-    assert sum("/points/query" in asked.path for asked in server.asked) == 1
+    assert sum("/points/query" in asked.path for asked in server.asked) == 2
 
 
 def test_status_and_doctor_show_the_server(on_server: Path, hoplite: Hoplite, server: Loopback) -> None:
