@@ -10,7 +10,9 @@ from pathlib import Path
 
 # Not `ui`, where the question stands, nor the README, which shows its answer: both would find themselves.
 CLONE = ("docs", "ingest", "retrieval", "agent", "evals")
-CLONE_QUESTION = "After how many seconds is a call of a model given up? The command line page names the constant."
+CLONE_QUESTION = (
+    "After how many seconds is a call of a model given up? The page about the command line says which constant."
+)
 SAMPLE_QUESTION = "For how many days are heron readings kept?"
 
 
