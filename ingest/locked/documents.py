@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
-import json
 import os
 import signal
 import socket
@@ -23,7 +22,7 @@ from ingest.decode import sound
 from ingest.errors import FileFailed, UserError
 from ingest.locked.clock import Limits, StepClock
 from ingest.locked.outcome import ChildDied
-from ingest.locked.process import environment, interpreter, readable_paths
+from ingest.locked.process import launch
 from ingest.locked.report import judge
 from ingest.locked.wire import Wire, WireClosed, encode
 
@@ -115,37 +114,15 @@ class _Parsers:
     """The process that forks, and the conversation with it and with its forks."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        lifeline, self._lifeline = os.pipe()
         config = {
             "lock": True,
-            "lifeline": lifeline,
             "memory_mb": READ.memory_mb,
-            "readable": readable_paths(),
             "path": import_path(),
             "formats": FORMATS,
             "text_chars": TEXT_CHARS,
         }
         program = Path(__file__).with_name("child_documents.py")
-        command = [interpreter(), "-I", "-S", "-B", str(program), str(theirs.fileno()), json.dumps(config)]
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program, by absolute path, no shell
-                command,
-                env=environment(),
-                pass_fds=(theirs.fileno(), lifeline),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                start_new_session=True,
-            )
-        except BaseException:
-            ours.close()
-            os.close(self._lifeline)
-            raise
-        finally:
-            theirs.close()
-            os.close(lifeline)
+        self._process, ours, self._lifeline = launch(program, config, stderr=subprocess.DEVNULL)
         self._socket = ours
         self._wire = Wire(ours)
 

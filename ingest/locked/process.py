@@ -30,6 +30,37 @@ _PROGRAM = Path(__file__).with_name("child.py")
 _START = Limits(wall_seconds=10, absolute_seconds=10)
 
 
+def launch(
+    program: Path, config: Mapping[str, object], *, stderr: int
+) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
+    """Start one of this folder's programs, told `config` and what it may read.
+
+    Returns the process, our end of its socket, and the descriptor whose closing ends it.
+    """
+    ours, theirs = socket.socketpair()
+    lifeline, held = os.pipe()
+    told = {**config, "lifeline": lifeline, "readable": readable_paths()}
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own program, by absolute path, no shell
+            [interpreter(), "-I", "-S", "-B", str(program), str(theirs.fileno()), json.dumps(told)],
+            env=environment(),
+            pass_fds=(theirs.fileno(), lifeline),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            cwd="/",
+            start_new_session=True,  # no terminal, and Ctrl-C is the parent's to hear
+        )
+    except BaseException:
+        ours.close()
+        os.close(held)
+        raise
+    finally:
+        theirs.close()
+        os.close(lifeline)
+    return process, ours, held
+
+
 class LockedChild:
     """A Python process in which one namespace lives. One thread at a time runs steps; any thread may interrupt.
 
@@ -43,34 +74,8 @@ class LockedChild:
         self._stopped = False
         self.closed = False
         start = time.monotonic()
-        ours, theirs = socket.socketpair()
-        lifeline, self._lifeline = os.pipe()
-        config = {
-            "lock": sandbox != "off",
-            "lifeline": lifeline,
-            "memory_mb": limits.memory_mb,
-            "names": list(callbacks),
-            "readable": readable_paths(),
-        }
-        command = [interpreter(), "-I", "-S", "-B", str(_PROGRAM), str(theirs.fileno()), json.dumps(config)]
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program, by absolute path, no shell
-                command,
-                env=environment(),
-                pass_fds=(theirs.fileno(), lifeline),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                cwd="/",
-                start_new_session=True,  # no terminal, and Ctrl-C is the parent's to hear
-            )
-        except BaseException:
-            ours.close()
-            os.close(self._lifeline)
-            raise
-        finally:
-            theirs.close()
-            os.close(lifeline)
+        config = {"lock": sandbox != "off", "memory_mb": limits.memory_mb, "names": list(callbacks)}
+        self._process, ours, self._lifeline = launch(_PROGRAM, config, stderr=subprocess.PIPE)
         self._wire = Wire(ours)
         with self._or_dead():
             self.report = self._ready(sandbox, start)
