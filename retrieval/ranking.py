@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from ingest.types import Chunk, Kind
+from ingest.types import Kind
 from retrieval.protocols import Store
 from retrieval.tokens import STOP_WORDS, parts_of
 
@@ -31,6 +31,11 @@ ASIDE: Mapping[str, float] = {"test": 0.8, "example": 0.8, "copy": 0.8, "stub": 
 
 ASKED = 1.15
 """What becomes of a chunk's score in a file of the kind that the question asks for."""
+
+KEPT = 1 << 16
+"""Chunks that are remembered between searches, by path, title and kind: about 20 MB."""
+
+Known = tuple[str, str, Kind]
 
 _ASKED: Mapping[str, frozenset[str]] = {
     "test": frozenset("test tests tested testing testcase pytest unittest spec specs fixture fixtures".split()),
@@ -85,8 +90,12 @@ def kind_of(path: str, kind: Kind) -> str:
 class Ranking:
     """Adds to the scores of chunks what their places say about one question."""
 
-    def __init__(self, store: Store, query: str) -> None:
+    def __init__(self, store: Store, query: str, known: dict[int, Known] | None = None) -> None:
+        """`known` is what earlier rankings over the same store learnt about chunks, and learns more."""
         self._store = store
+        self._known = {} if known is None else known
+        if len(self._known) > KEPT:
+            self._known.clear()
         words = list(dict.fromkeys(part for word in query.split() for part in parts_of(word)))
         words = [word for word in words if word not in STOP_WORDS]
         rarity = store.idf(words)
@@ -96,22 +105,22 @@ class Ranking:
         self._pairs = {a + b: (a, b) for a, b in pairwise(words) if a in rarity and b in rarity}
         self._asked = {kind for kind, signs in _ASKED.items() if not signs.isdisjoint(words)}
         self._said: dict[str, tuple[str, ...]] = {}
-        self._chunks: dict[int, Chunk] = {}
 
     def weighed(self, scores: Mapping[int, float]) -> dict[int, float]:
         """Return the scores with what the chunks' names and places add and take."""
-        self._chunks.update(self._store.chunks([chunk for chunk in scores if chunk not in self._chunks]))
+        new = self._store.chunks([chunk for chunk in scores if chunk not in self._known])
+        self._known.update((chunk.id, (chunk.path, chunk.title, chunk.kind)) for chunk in new.values())
         return {
-            chunk: self._weighed(self._chunks[chunk], score) if chunk in self._chunks else score
+            chunk: self._weighed(*self._known[chunk], score) if chunk in self._known else score
             for chunk, score in scores.items()
         }
 
-    def _weighed(self, chunk: Chunk, score: float) -> float:
-        stem, folder = _path_words(chunk.path)
+    def _weighed(self, path: str, title: str, written: Kind, score: float) -> float:
+        stem, folder = _path_words(path)
         score += PATH * self._likeness(stem, folder)
-        if chunk.kind == "code":
-            score += NAME * self._likeness(_name_words(chunk.title))
-        kind = kind_of(chunk.path, chunk.kind)
+        if written == "code":
+            score += NAME * self._likeness(_name_words(title))
+        kind = kind_of(path, written)
         return score * (ASKED if kind in self._asked else ASIDE.get(kind, 1.0))
 
     def _likeness(self, name: Sequence[str], around: Sequence[str] = ()) -> float:

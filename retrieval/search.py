@@ -16,7 +16,7 @@ from retrieval.hops import Ahead, HopSettings, follow
 from retrieval.leads import leads
 from retrieval.protocols import AsksAtOnce, Embedder, Store, Vectors
 from retrieval.question import Question, read
-from retrieval.ranking import Ranking
+from retrieval.ranking import Known, Ranking
 from retrieval.rerank import Reader
 from retrieval.said import said, sided
 from retrieval.tokens import tokens
@@ -54,6 +54,7 @@ class Searcher:
         self._settings = settings or HopSettings()
         self._chunks = store.counts().chunks
         self._specific: dict[str, float] = {}
+        self._known: dict[int, Known] = {}
 
     def search(
         self, query: str, *, k: int = 10, hops: int | None = None, scope: Scope | None = None, rerank: bool = True
@@ -103,7 +104,7 @@ class Searcher:
     ) -> tuple[tuple[Scored, ...], dict[int, tuple[str, ...]]]:
         query = asked.text
         graph = NameGraph(self._store, query, settings, chunks=self._chunks, specific=self._specific)
-        ranking = Ranking(self._store, query)
+        ranking = Ranking(self._store, query, self._known)
         pointed = said(self._store, asked)
         sides = [tokens(side) for side in asked.sides]
         nearest: list[Scored] | None = None

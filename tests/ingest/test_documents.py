@@ -373,7 +373,8 @@ def test_reading_too_long_is_a_timeout_and_the_next_document_is_read(loaded, mon
 
 def test_without_the_lock_no_byte_is_sent(loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     documents.close()
-    monkeypatch.setattr("ingest.locked.process.readable_paths", lambda: ["/etc"])  # then the child reads what it must not
+    # Then the child reads what it must not.
+    monkeypatch.setattr("ingest.locked.process.readable_paths", lambda: ["/etc"])
     monkeypatch.setattr(documents, "_converse", lambda *_: pytest.fail("the document was sent"))
     with pytest.raises(FileFailed, match=r"hoplite doctor") as caught:
         loaded("a.docx", docx("Not sent."))
