@@ -119,12 +119,12 @@ def parse(data: bytes, language: str) -> CodeTree:
     """
     from tree_sitter import QueryCursor
 
-    loaded, query = grammar(language)
+    loaded, queries = grammar(language)
     root = _root(data, loaded)
     definitions: dict[int, Definition] = {}
     imports: list[Import] = []
     makings: list[Making] = []
-    cursor = QueryCursor(query.groups)
+    cursor = QueryCursor(queries.groups)
     cursor.set_max_start_depth(_DEEPEST)
     for _, captures in cursor.matches(root):
         if "imported" in captures:
@@ -137,9 +137,15 @@ def parse(data: bytes, language: str) -> CodeTree:
             if known is None or known.last_byte - known.first_byte < definition.last_byte - definition.first_byte:
                 definitions[definition.name_byte] = definition
     # Each of these stands alone: the cursor makes no match of its own for every local name and string.
-    cursor = QueryCursor(query.marks)
+    cursor = QueryCursor(queries.marks)
     cursor.set_max_start_depth(_DEEPEST)
     captured = cursor.captures(root)
+    for asked in queries.asked:
+        cursor = QueryCursor(asked.query)
+        cursor.set_max_start_depth(0)
+        for node in _nodes_at(root, asked.kind, (found.start() for found in asked.held.finditer(data))):
+            for kind, nodes in cursor.captures(node).items():
+                captured.setdefault(kind, []).extend(nodes)
     marks = [
         Mark(first := node.start_byte, last := node.end_byte, kind, _said(kind, data[first:last]))
         for kind in _MARKS
@@ -174,6 +180,18 @@ def _root(data: bytes, language: Language) -> Node:
     except ValueError as error:
         raise TimeoutError(f"its syntax could not be told in {PATIENCE:.0f} s") from error
     return tree.root_node
+
+
+def _nodes_at(root: Node, kind: str, places: Iterable[int]) -> Iterable[Node]:
+    """Return the innermost nodes of a kind that the bytes at these places are in, each once."""
+    found: dict[int, Node] = {}
+    for byte in places:
+        node = root.descendant_for_byte_range(byte, byte + 1)
+        while node is not None and node.type != kind:
+            node = node.parent
+        if node is not None:
+            found[node.id] = node
+    return found.values()
 
 
 def _said(kind: str, data: bytes) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,12 @@ class StaticEmbedder:
         with self._loading:
             return self._loaded().cut(texts)
 
+    def tokens_of(self, words: Collection[str]) -> list[tuple[int, ...]]:
+        """Return the tokens of each word, for those that count the words of many texts themselves. Raises as `embed`
+        does."""
+        with self._loading:
+            return self._loaded().tokens_of(words)
+
     def _loaded(self) -> _Words:
         if self._words is None:
             self._words = _Words(weights.require(self.name))
@@ -129,10 +135,15 @@ class _Words:
 
     def cut(self, texts: Sequence[Sequence[str]]) -> list[Tokens]:
         """Return the tokens of texts, given as their words."""
-        self._learn(set(chain.from_iterable(texts)))
-        known = self._tokens.__getitem__
+        words = {*chain.from_iterable(texts)}
+        known = dict(zip(words, self.tokens_of(words), strict=True)).__getitem__
         cut = [list(chain.from_iterable(map(known, words))) for words in texts]
         return [np.array(tokens, np.int32) for tokens in cut]
+
+    def tokens_of(self, words: Collection[str]) -> list[tuple[int, ...]]:
+        """Return the tokens of each word."""
+        self._learn(words)
+        return [*map(self._tokens.__getitem__, words)]
 
     def of(self, text: str) -> list[str]:
         """Return the words of a text."""
@@ -142,7 +153,7 @@ class _Words:
         found: list[str] = _WORD.findall(normal.normalize_str(text))
         return found
 
-    def _learn(self, words: set[str]) -> None:
+    def _learn(self, words: Collection[str]) -> None:
         if len(self._tokens) > KEPT:
             self._tokens = {}
         new = [word for word in words if word not in self._tokens]

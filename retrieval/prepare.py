@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +16,32 @@ from ingest.types import Chunk
 from retrieval.embed_static import StaticEmbedder, is_plain
 from retrieval.protocols import Embedder
 from retrieval.terms import Vocabulary, numbered
-from retrieval.tokens import embedded, parts, searchable, terms, tokens, trail_of
+from retrieval.tokens import embedded, parts, searchable, terms_of, trail_of, words_in
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Rows of numbers, end to end: two arrays travel between processes faster than one for each chunk."""
 
-    numbers: NDArray[np.int32]
+    numbers: NDArray[np.integer]
     ends: NDArray[np.int64]
 
     @classmethod
-    def joined(cls, rows: Sequence[NDArray[np.int32]]) -> Rows:
+    def joined(cls, rows: Sequence[NDArray[np.integer]]) -> Rows:
         return cls(np.concatenate(rows), _ends(rows))
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]]) -> Rows:
+        return cls(np.fromiter(chain.from_iterable(rows), np.int32), _ends(rows))
+
+    def strung(self, rows: Rows) -> Rows:
+        """Return for each of the given rows these rows that it numbers, end to end."""
+        lengths = np.diff(self.ends, prepend=0)
+        long = lengths[rows.numbers]
+        ends = np.cumsum(long)
+        begun = (self.ends - lengths)[rows.numbers] - (ends - long)
+        places = np.arange(len(long) and ends[-1]) + np.repeat(begun, long)
+        return Rows(self.numbers[places], np.concatenate([[0], ends])[rows.ends])
 
     def __iter__(self) -> Iterator[NDArray[np.int32]]:
         return iter(np.split(self.numbers, self.ends[:-1]))
@@ -54,20 +68,26 @@ class Preparation:
         return cls(embedder.name if isinstance(embedder, StaticEmbedder) else None)
 
     def __call__(self, chunks: Sequence[Chunk]) -> Prepared:
-        vocabulary = Vocabulary()
-        found: list[NDArray[np.int32]] = []
-        words: list[list[str]] = []
+        # Words are looked up once for terms and vectors; what each gives is found once a file and strung together.
+        words, counted, read = Vocabulary(), [], []
         for chunk in chunks:
             if is_plain(chunk.text) and is_plain(chunk.header):
-                # Taking a text apart is the longest part of the work, and done once for both.
-                cut = parts(chunk.text)
-                found.append(numbered(vocabulary, terms([*parts(chunk.header), *cut])).astype(np.int32))
-                words.append([*parts(trail_of(chunk)), *cut])
+                trail = trail_of(chunk)
+                place = parts(chunk.header.removesuffix(trail))
+                row = numbered(words, [*place, *parts(trail), *parts(chunk.text)])
+                counted.append(row)
+                read.append(row[len(place) :])
             else:
-                found.append(numbered(vocabulary, tokens(searchable(chunk))).astype(np.int32))
-                words.append(_embedder(self.static).words(embedded(chunk)) if self.static else [])
-        cuts = Rows.joined(_embedder(self.static).cut(words)) if self.static else None
-        return Prepared(list(vocabulary), Rows.joined(found), cuts)
+                counted.append(numbered(words, words_in(searchable(chunk))))
+                if self.static:
+                    read.append(numbered(words, _embedder(self.static).words(embedded(chunk))))
+        vocabulary = Vocabulary()
+        found = [*terms_of(words)]
+        terms = Rows(numbered(vocabulary, chain.from_iterable(found)), _ends(found))
+        tokens = Rows.of(_embedder(self.static).tokens_of(words)) if self.static else None
+        return Prepared(
+            list(vocabulary), terms.strung(Rows.joined(counted)), tokens and tokens.strung(Rows.joined(read))
+        )
 
 
 def _ends(rows: Iterable[Sized]) -> NDArray[np.int64]:

@@ -54,7 +54,12 @@ def tokens(text: str) -> list[str]:
     An identifier gives its parts and then itself: `loadSettings` is load, settings, loadsettings; `__init__` is init.
     So does a number with points: of 4.0 and 4, the one that a question about a version means is the rarer.
     """
-    return list(terms(parts(text) if text.isascii() else _WORD.findall(text)))
+    return list(chain.from_iterable(terms_of(words_in(text))))
+
+
+def words_in(text: str) -> list[str]:
+    """Cut a text into what `terms_of` takes."""
+    return parts(text) if text.isascii() else _WORD.findall(text)
 
 
 def parts(text: str) -> list[str]:
@@ -62,11 +67,11 @@ def parts(text: str) -> list[str]:
     return _ASCII_PART.findall(text)
 
 
-def terms(words: Iterable[str]) -> Iterator[str]:
-    """Return the terms of words, in order; marks have none."""
+def terms_of(words: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Return the terms of each word; marks have none."""
     if len(_terms_of) > KEPT:
         _terms_of.clear()
-    return chain.from_iterable(map(_terms_of.__getitem__, words))
+    return map(_terms_of.__getitem__, words)
 
 
 def parts_of(word: str) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Query
@@ -36,16 +35,29 @@ _WHEELS = {
     "css": ("tree_sitter_css", "language", ("css",)),
 }
 _GROUPED = re.compile(r"@(?:name|imported|made|same)\b")
+# What a pattern says of itself, and the pattern; every one begins a line.
+_PATTERN = re.compile(r"^(?:;; held: (.*)\n)?([(\[].*(?:\n(?![(\[;]).*)*)", re.M)
 LANGUAGES = frozenset(_WHEELS)
 """The languages that are cut by their grammar where its wheel is installed; other code is cut by its blank lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queries:
-    """A language's query in two: patterns whose captures belong together, and those whose captures each stand alone."""
+class Asked(NamedTuple):
+    """A pattern that is asked only of nodes of its `kind` round the places where the source holds a text."""
+
+    held: re.Pattern[bytes]
+    kind: str
+    query: Query
+
+
+class Queries(NamedTuple):
+    """A language's query in three: patterns whose captures belong together, those whose captures each stand alone, and
+    of the latter the ones that say by a first line `;; held: …` what the source holds where they match, a regular
+    expression. That pays for what is tried at every call: Python's two, for options and routes, took two thirds of the
+    time of all marks."""
 
     groups: Query
     marks: Query
+    asked: tuple[Asked, ...]
 
 
 @cache
@@ -60,10 +72,13 @@ def grammar(language: str) -> tuple[Language, Queries]:
     wheel, function, queries = _WHEELS[language]
     loaded = Language(getattr(import_module(wheel), function)())
     texts = [(resources.files(__package__) / f"{query}.scm").read_text(encoding="utf-8") for query in queries]
-    patterns = _patterns("\n".join(texts))
-    groups = [pattern for pattern in patterns if _GROUPED.search(pattern)]
-    marks = [pattern for pattern in patterns if not _GROUPED.search(pattern)]
-    return loaded, Queries(Query(loaded, "\n".join(groups)), Query(loaded, "\n".join(marks)))
+    groups, marks, asked = [], [], []
+    for said, pattern in _PATTERN.findall("\n".join(texts)):
+        if said:
+            asked.append(Asked(re.compile(said.encode()), pattern[1 : pattern.index(" ")], Query(loaded, pattern)))
+        else:
+            (groups if _GROUPED.search(pattern) else marks).append(pattern)
+    return loaded, Queries(Query(loaded, "\n".join(groups)), Query(loaded, "\n".join(marks)), tuple(asked))
 
 
 @cache
@@ -81,9 +96,3 @@ def has_grammar(language: str) -> bool:
 def package_of(language: str) -> str:
     """Return the name under which pip installs the grammar of one of `LANGUAGES`."""
     return _WHEELS[language][0].replace("_", "-")
-
-
-def _patterns(query: str) -> list[str]:
-    """Cut a query into its top-level patterns, each with its captures and predicates; every one begins a line."""
-    lines = [line for line in query.split("\n") if not line.startswith(";")]
-    return [pattern for pattern in re.split(r"\n(?=[(\[])", "\n".join(lines)) if pattern.strip()]

@@ -32,6 +32,7 @@
 (import_from_statement module_name: (_) @module name: (aliased_import name: (dotted_name) @imported alias: (identifier) @alias))
 
 ; Command-line options: argparse, click, typer, optparse.
+;; held: (?:ption|rgument)\s*+\(
 (call function: [(identifier) (attribute)] @_call
   arguments: (argument_list (string (string_content) @option))
   (#match? @_call "(add_argument|add_option|[oO]ption|[aA]rgument)$"))
@@ -46,6 +47,7 @@
 (module (expression_statement (assignment left: (identifier) @variable right: [(identifier) (attribute)] @same)))
 
 ; Routes: Django, Flask, FastAPI.
+;; held: (?:path|route|get|post|put|patch|delete|websocket)\s*+\((?:\s|#.*+)*+\w*+['"]
 (call function: [(identifier) (attribute)] @_route
   arguments: (argument_list . (string (string_content) @route))
   (#match? @_route "^(re_)?path$|[.](route|get|post|put|patch|delete|websocket)$"))
