@@ -25,6 +25,7 @@ FEW = 20
 """Words below which a text says little without its heading, and is a copy only of the same text under the same one."""
 
 _WORD = re.compile(r"\w+")
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +108,5 @@ def _print(chunk: Chunk) -> _Print:
     return _Print(
         same,
         frozenset(zlib.crc32(shingle.encode("utf-8", "surrogatepass")) for shingle in shingles),
-        frozenset(word for word in words if word not in headed and any(c.isdigit() for c in word)),
+        frozenset(word for word in words if word not in headed and _DIGIT.search(word)),
     )

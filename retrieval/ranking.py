@@ -105,6 +105,11 @@ class Ranking:
         self._pairs = {a + b: (a, b) for a, b in pairwise(words) if a in rarity and b in rarity}
         self._asked = {kind for kind, signs in _ASKED.items() if not signs.isdisjoint(words)}
         self._said: dict[str, tuple[str, ...]] = {}
+        bare = [word.removesuffix("s") for word in self._worth]
+        # Few words of names are forms of the question's, and these tell the others at once.
+        self._whole = frozenset(bare)
+        self._long = tuple(word for word in bare if len(word) >= SHORTEST_STEM)
+        self._begun = frozenset(word[:end] for word in self._long for end in range(SHORTEST_STEM, len(word)))
 
     def weighed(self, scores: Mapping[int, float]) -> dict[int, float]:
         """Return the scores with what the chunks' names and places add and take."""
@@ -135,8 +140,14 @@ class Ranking:
     def _asked_by(self, word: str) -> tuple[str, ...]:
         """The words of the question that a word of a name stands for."""
         if word not in self._said:
-            self._said[word] = self._pairs.get(word) or tuple(w for w in self._worth if _alike(w, word))
+            self._said[word] = self._pairs.get(word) or self._forms(word)
         return self._said[word]
+
+    def _forms(self, word: str) -> tuple[str, ...]:
+        bare = word.removesuffix("s")
+        if bare in self._whole or bare in self._begun or bare.startswith(self._long):
+            return tuple(asked for asked in self._worth if _alike(asked, word))
+        return ()
 
 
 def _alike(a: str, b: str) -> bool:
