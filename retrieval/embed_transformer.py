@@ -15,6 +15,8 @@ from retrieval.protocols import Vectors
 from retrieval.weights_routes import RouteError, knock_at_hub
 
 _BATCH = 32
+_SHORT = 32  # tokens of a text that is read together with others
+_TOGETHER = 8
 
 
 class TransformerEmbedder:
@@ -120,8 +122,9 @@ def _made(kind: str, source: str, *, local: bool) -> Any:
 class OnnxMiniLM:
     """Embedder over the int8 all-MiniLM-L6-v2 with onnxruntime alone: no torch, 0.3 seconds from nothing to loaded.
 
-    Each text runs by itself: 8 ms for 90 tokens on two cores, as fast as sorted batches of 8 (0.44 against 0.42 seconds
-    for 50 passages) and without padding, so that a text's vector never depends on its neighbours.
+    A passage runs by itself: 8 ms for 90 tokens on two cores, as fast as sorted batches of 8 (0.44 against 0.42 seconds
+    for 50 of them). Short texts that follow one another run together, 8 at once in 0.4 of the time. A text's vector
+    does not depend on which those are.
     """
 
     name = weights.TRANSFORMER_INT8
@@ -147,17 +150,19 @@ class OnnxMiniLM:
         """Yield what the model makes of each text's tokens, float32 (tokens, 384), the first and the last standing for
         its ends; (0, 384) for an empty text. Raises ModelUnavailable."""
         tokenizer, session = self._load()
-        for text in texts:
-            if not text.strip():
-                yield np.zeros((0, self.dim), dtype=np.float32)
-                continue
-            tokens = np.array([tokenizer.encode(text).ids], dtype=np.int64)
+        for group in _together([tokenizer.encode(text).ids if text.strip() else [] for text in texts]):
+            lengths = np.array([len(ids) for ids in group])
+            mask = np.arange(lengths.max()) < lengths[:, None]
+            tokens = np.zeros(mask.shape, np.int64)
+            tokens[mask] = np.concatenate(group)
             inputs = {
                 "input_ids": tokens,
-                "attention_mask": np.ones_like(tokens),
+                "attention_mask": mask.astype(np.int64),
                 "token_type_ids": np.zeros_like(tokens),
             }
-            yield session.run(["last_hidden_state"], inputs)[0][0]
+            empty = np.zeros((len(group), 0, self.dim), np.float32)
+            found = session.run(["last_hidden_state"], inputs)[0] if tokens.size else empty
+            yield from (states[:length] for states, length in zip(found, lengths, strict=True))
 
     def _load(self) -> tuple[Any, Any]:
         with self._loading:
@@ -177,3 +182,19 @@ class OnnxMiniLM:
                 )
                 self._loaded = tokenizer, session
             return self._loaded
+
+
+def _together(encoded: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+    """Group texts, given as their tokens: short ones with those next to them, empty ones and long ones alone."""
+    group: list[Sequence[int]] = []
+    for ids in encoded:
+        alone = not 0 < len(ids) <= _SHORT
+        if group and (alone or len(group) == _TOGETHER):
+            yield group
+            group = []
+        if alone:
+            yield [ids]
+        else:
+            group.append(ids)
+    if group:
+        yield group

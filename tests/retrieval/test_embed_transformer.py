@@ -80,6 +80,16 @@ def test_onnx_gives_a_text_one_vector_whatever_it_stands_beside(models: None) ->
 
 @pytest.mark.weights
 @needs_weights
+def test_short_texts_that_are_read_together_are_read_as_they_are_alone(models: None) -> None:
+    texts = ["grey", *(f"heron number {n} stands in shallow water" for n in range(20)), "", "A heron. " * 30, "reed"]
+    together = list(OnnxMiniLM().states(texts))
+    for text, states in zip(texts, together, strict=True):
+        (alone,) = OnnxMiniLM().states([text])
+        np.testing.assert_allclose(states, alone, atol=1e-3)
+
+
+@pytest.mark.weights
+@needs_weights
 def test_the_int8_model_agrees_with_the_one_it_was_made_from(models: None) -> None:
     if weights.installed(weights.TRANSFORMER) is None:
         pytest.skip(f"{weights.TRANSFORMER} is not in {MODELS}: `hoplite models pull`")
