@@ -72,7 +72,9 @@ def grammar(language: str) -> tuple[Language, Queries]:
     wheel, function, queries = _WHEELS[language]
     loaded = Language(getattr(import_module(wheel), function)())
     texts = [(resources.files(__package__) / f"{query}.scm").read_text(encoding="utf-8") for query in queries]
-    groups, marks, asked = [], [], []
+    groups: list[str] = []
+    marks: list[str] = []
+    asked: list[Asked] = []
     for said, pattern in _PATTERN.findall("\n".join(texts)):
         if said:
             asked.append(Asked(re.compile(said.encode()), pattern[1 : pattern.index(" ")], Query(loaded, pattern)))
