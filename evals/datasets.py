@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest.errors import UserError
@@ -66,6 +67,7 @@ class _DatasetQuestion(_Line):
     answers: list[str]
     supporting_ids: list[str]
     type: str
+    unanswerable: bool = False
 
 
 class _FileQuestion(_Line):
@@ -78,10 +80,12 @@ class _FileQuestion(_Line):
 
 
 _AnyLine = TypeVar("_AnyLine", bound=_Line)
+_Any = TypeVar("_Any")
 
 
 def load_dataset(folder: Path) -> Dataset:
-    """Load `corpus.jsonl` (id, title, text) and `questions.jsonl` (id, question, answers, supporting_ids, type).
+    """Load `corpus.jsonl` (id, title, text) and `questions.jsonl` (id, question, answers, supporting_ids, type,
+    and unanswerable, where it is).
 
     Raises UserError, with file and line, for a missing file, a line that is not such an object, an unknown key, an
     id given twice, and a supporting id that the corpus lacks.
@@ -94,7 +98,14 @@ def load_dataset(folder: Path) -> Dataset:
         if unknown := set(line.supporting_ids) - known:
             raise UserError(f"{place}: supporting id {min(unknown)!r} is not in {corpus.name}. Correct one of the two.")
         questions.append(
-            Question(line.id, line.question, tuple(line.answers), tuple(dict.fromkeys(line.supporting_ids)), line.type)
+            Question(
+                line.id,
+                line.question,
+                tuple(line.answers),
+                tuple(dict.fromkeys(line.supporting_ids)),
+                line.type,
+                unanswerable=line.unanswerable,
+            )
         )
     return Dataset(folder.resolve().name, records, tuple(questions), digest(corpus.read_bytes()))
 
@@ -121,6 +132,11 @@ def load_questions(path: Path) -> tuple[Question, ...]:
             )
         )
     return tuple(questions)
+
+
+def drawn(items: Sequence[_Any], count: int, seed: int) -> list[_Any]:
+    """Return so many of the items, drawn by the seed, in the order in which they were drawn."""
+    return [items[i] for i in np.random.default_rng(seed).permutation(len(items))[:count]]
 
 
 def _lines(path: Path, model: type[_AnyLine]) -> Iterator[tuple[str, _AnyLine]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evals.ablation import AblationReport
+from evals.compare import Comparison
 from evals.retrieval_eval import Difference, RetrievalReport
 from evals.runner import RunReport
 
@@ -61,6 +62,18 @@ def run_table(report: RunReport) -> str:
             f"{report.timings['answers']:.1f} s" + (f"; {usage}" if usage else ""),
         ]
     )
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """One line a metric, the second run's less the first's with its interval, then what a question took."""
+    rows = [["metric", *comparison.runs, "difference, 95 %"]]
+    rows += [
+        [name, _percent(both.first), _percent(both.second), _lost(both.difference)]
+        for name, both in comparison.metrics.items()
+    ]
+    rows.append(["seconds, median", *(f"{seconds:.1f}" for seconds in comparison.seconds), ""])
+    rows.append(["tokens, mean", *(f"{tokens:,.0f}" for tokens in comparison.tokens), ""])
+    return "\n".join([f"{comparison.questions} questions that both answered", *table(rows)])
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,9 @@ def retrieval(dataset: Path, embedder: str | None, ablate: bool, reranker: str |
 @evaluate.command()
 @click.argument("questions", type=click.Path(path_type=Path))
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N questions.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Only N questions, drawn by --seed.")
+@click.option("--seed", type=int, default=0, show_default=True, help="What --sample draws by.")
+@click.option("--baseline", is_flag=True, help="One call over the five best passages, without hops and without agent.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to keep the answers.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out: ask what is missing and what failed.")
 @click.option("--with-memory", is_flag=True, help="Recall and write notes, as `ask` does.")
@@ -93,6 +96,9 @@ def retrieval(dataset: Path, embedder: str | None, ablate: bool, reranker: str |
 def run(
     questions: Path,
     limit: int | None,
+    sample: int | None,
+    seed: int,
+    baseline: bool,
     out: Path | None,
     resume: bool,
     with_memory: bool,
@@ -104,12 +110,16 @@ def run(
 
     QUESTIONS is a JSON lines file about this workspace, or a dataset folder, whose corpus gets a cached workspace.
     """
+    from evals.datasets import drawn
     from evals.report import run_table
     from evals.runner import run as run_set
 
     asked, names, workspace = _asked(questions, workspace, quiet=as_json)
+    if sample is not None:
+        asked = tuple(drawn(asked, sample, seed))
     with opened(workspace) as library, Meter(unit="questions", quiet=as_json) as meter:
-        answer, fingerprint = _answering(library, names, chosen | {"memory": with_memory})
+        answering = _one_call if baseline else _answering
+        answer, fingerprint = answering(library, names, chosen | {"memory": with_memory})
         report = run_set(
             asked[:limit],
             answer,
@@ -166,6 +176,41 @@ def _answering(
         )
 
     return answer, {"index": library.fingerprint, "settings": settings.model_dump_json()}
+
+
+def _one_call(
+    library: Library, names: Mapping[str, str], chosen: Mapping[str, Any]
+) -> tuple[Callable[[Question], RunAnswer], dict[str, str]]:
+    """The baseline of `_answering`: the model in one call."""
+    from agent.build import limits
+    from agent.models import make_chat
+    from agent.settings import load_settings
+    from evals.baselines import one_call
+
+    settings = load_settings(library.workspace.folder, chosen).settings
+    chat, profile = make_chat(settings.model), limits(settings).profile
+
+    def answer(question: Question) -> RunAnswer:
+        given = one_call(library, chat, question, profile=profile)
+        return replace(given, shown=tuple(dict.fromkeys(names.get(path, path) for path in given.shown)))
+
+    return answer, {"index": library.fingerprint, "settings": settings.model_dump_json(), "baseline": "one call"}
+
+
+@evaluate.command()
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@json_option
+def compare(first: Path, second: Path, as_json: bool) -> None:
+    """Compare two runs, folders of `eval run --out`, question by question: SECOND less FIRST, with intervals."""
+    from evals.compare import compare as compared
+    from evals.report import comparison_table
+
+    comparison = compared(first, second)
+    if as_json:
+        print_json(comparison.as_json())
+    else:
+        click.echo(comparison_table(comparison))
 
 
 def _shown(meter: Meter, what: str) -> Callable[[int, int], None]:
