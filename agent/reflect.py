@@ -1,13 +1,17 @@
-"""Reflection: what the evidence covers of the question and what it lacks, counted, not asked of a model."""
+"""Reflection: what the evidence covers of the question and its plan, and what it lacks, without asking a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from agent.plan import Plan
+from agent.contradictions import Contradiction, contradictions
+from agent.plan import NUMERIC, Part, Plan
 from agent.terms import content, stem
+from agent.types import Reflected
 from ingest.names import identifiers, phrases, words
+from ingest.sentences import sentences
 from retrieval.types import Passage
 
 ENOUGH = 0.6
@@ -16,6 +20,27 @@ question this says "enough" for 91 / 90 / 64 % (HotpotQA / 2Wiki / MuSiQue, trai
 for 24 / 12 / 4 %, given two others for none."""
 
 _MOST_NEW_NAMES = 4
+_MOST_LABELS = 2  # of one sub-question
+_MOST_LINKS = 3
+_LONGEST_FACT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How one sub-question stands. `labels` are the passages that cover it, best first; () while it is open. `fact`
+    is the sentence of the first of them that holds most of its words, "" while it is open."""
+
+    part: Part
+    labels: tuple[str, ...]
+    fact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A passage, by label, that holds several of the plan's names: there two threads meet."""
+
+    label: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +49,9 @@ class Reflection:
 
     `lacking_names` are names in the question that no passage holds, `lacking_words` other words of it; `new_names` are
     names that the passages mention, no passage defines, and the question does not have: where a next hop may lead.
+    `parts` are the plan's sub-questions and what covers them, `links` passages in which names of the plan meet,
+    `contradictions` what two documents say differently. `owed` are the open sub-questions of a plan that a person
+    changed: as long as there are any, the evidence is not enough.
     """
 
     known: tuple[str, ...]
@@ -31,17 +59,21 @@ class Reflection:
     lacking_words: tuple[str, ...]
     new_names: tuple[str, ...]
     coverage: float
+    parts: tuple[Seen, ...] = ()
+    links: tuple[Link, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    owed: tuple[str, ...] = ()
 
     @property
     def enough(self) -> bool:
         """Whether the evidence covers the question, so that no further step is worth its time."""
-        return not self.lacking_names and self.coverage >= ENOUGH
+        return not self.lacking_names and not self.owed and self.coverage >= ENOUGH
 
     @property
     def line(self) -> str:
         """The reflection in one line."""
         parts = [f"known: {', '.join(self.known) or 'nothing'}"]
-        lacking = (*self.lacking_names, *self.lacking_words)
+        lacking = (*self.lacking_names, *self.lacking_words, *self.owed)
         parts.append(f"lacking: {', '.join(lacking) or 'nothing'}")
         if self.new_names:
             parts.append(f"new names: {', '.join(self.new_names)}")
@@ -61,7 +93,70 @@ def reflect(question: str, plan: Plan, passages: Sequence[Passage]) -> Reflectio
     known = (*known_names, *(w for w in others if stem(w) in held))
     open_words = tuple(w for w in others if stem(w) not in held)
     coverage = sum(t in held for t in asked) / len(asked) if asked else 1.0
-    return Reflection(known, lacking_names, open_words, _new_names(question, passages, texts), coverage)
+    parts = _parts(plan, passages, held_by_each)
+    return Reflection(
+        known,
+        lacking_names,
+        open_words,
+        _new_names(question, passages, texts),
+        coverage,
+        parts=parts,
+        links=_links(plan, passages, texts),
+        contradictions=contradictions([n for n in known_names if not n.islower()], passages),
+        owed=tuple(seen.part.text for seen in parts if plan.edited and not seen.labels),
+    )
+
+
+def reflected(reflection: Reflection, *, over: bool = False) -> Reflected:
+    """Return the event of a reflection. `over`: nothing more is tried, whatever is lacking."""
+    then: Literal["continue", "stop"] = "stop" if over or reflection.enough else "continue"
+    return Reflected(reflection.line, reflection.enough, reflection, then)
+
+
+def _parts(plan: Plan, passages: Sequence[Passage], held_by_each: Sequence[set[str]]) -> tuple[Seen, ...]:
+    """Each sub-question with the passages that cover it.
+
+    A passage covers one if it holds the plan's names that stand in it, as many of its other words as `ENOUGH` asks,
+    and a digit where a number is sought. One that takes the outcome of another is open as long as that is.
+    """
+    found: list[Seen] = []
+    for part in plan.parts:
+        within = f" {' '.join(words(part.query))} "
+        names = [n for n in plan.names if f" {' '.join(words(n))} " in within]
+        in_names = {stem(w) for n in names for w in words(n)}
+        asked = [t for t in content(part.query) if t not in in_names]
+        fitting: list[tuple[float, int]] = []
+        for i, held in enumerate(held_by_each):
+            covered = sum(t in held for t in asked) / len(asked) if asked else 1.0
+            numeric = part.sought not in NUMERIC or any(c.isdigit() for c in passages[i].excerpt)
+            if covered >= ENOUGH and numeric and all(_holds(n, held) for n in names):
+                defines = any(" ".join(words(n)) in map(" ".join, map(words, passages[i].names)) for n in names)
+                fitting.append((covered + defines, i))
+        waits = any(not 0 < n <= len(found) or not found[n - 1].labels for n in part.after)
+        best = [] if waits else [passages[i] for _, i in sorted(fitting, key=lambda f: (-f[0], f[1]))[:_MOST_LABELS]]
+        found.append(Seen(part, tuple(p.label for p in best), said(best[0], {*asked, *in_names}) if best else ""))
+    return tuple(found)
+
+
+def said(passage: Passage, asked: set[str]) -> str:
+    """Return the sentence or line of the excerpt that holds most of the word stems `asked`, the first of equals; a
+    heading or a comment only where there is nothing else."""
+    told = [s for line in passage.excerpt.splitlines() for s in sentences(line) if any(c.isalnum() for c in s)]
+    best = max(told, key=lambda s: (not s.startswith("#"), len(asked & set(content(s)))), default="")
+    return best[:_LONGEST_FACT]
+
+
+def _links(plan: Plan, passages: Sequence[Passage], texts: Sequence[str]) -> tuple[Link, ...]:
+    """The passages that hold two or more of the plan's names, those with most first."""
+    names = {n: f" {' '.join(words(n))} " for n in plan.names if not n.islower() or "_" in n}
+    if len(names) < 2:
+        return ()
+    found = []
+    for passage, text in zip(passages, texts, strict=True):
+        body = f" {' '.join(words(text))} "
+        if len(held := tuple(n for n, folded in names.items() if folded in body)) > 1:
+            found.append(Link(passage.label, held))
+    return tuple(sorted(found, key=lambda link: -len(link.names))[:_MOST_LINKS])
 
 
 def _holds(name: str, held: set[str]) -> bool:
