@@ -15,6 +15,7 @@ from retrieval.types import Passage
 _MOST_TOLD = 3
 _LEAST_WORDS = 3  # that two statements must share beside the name
 _ALIKE = 0.75  # share of the words of both, numbers left out, that they must have in common
+_DIGIT = re.compile(r"\d")
 _LONGEST = 300  # characters of a statement: a table's row or a minified line says nothing
 # A constant and the number it is given: `HERON_RETENTION = 45`, "`HERON_RETENTION` defaults to 30", "(default: 30)".
 _CONSTANT = re.compile(
@@ -41,16 +42,20 @@ class Contradiction:
 def contradictions(names: Sequence[str], passages: Sequence[Passage]) -> tuple[Contradiction, ...]:
     """Return what different documents say differently: of one of the names, in statements that agree in all but
     their one number; and of a constant that each gives one number. () where that cannot be told."""
-    constants = [(p, name, number) for p in passages for name, number in _constants(p).items()]
     found: dict[str, Contradiction] = {}
-    for (a, name, one), (b, other, two) in combinations(constants, 2):
-        if name == other and a.path != b.path and one != two:
-            found.setdefault(name, Contradiction(name, (a.label, b.label), one, two))
+    constants: dict[str, list[tuple[Passage, str]]] = {}
+    for passage in passages:
+        for name, number in _constants(passage).items():
+            constants.setdefault(name, []).append((passage, number))
+    for name, given in constants.items():
+        for (a, one), (b, two) in combinations(given, 2):
+            if a.path != b.path and one != two:
+                found.setdefault(name, Contradiction(name, (a.label, b.label), one, two))
+    counted = [(p, sentence) for p in passages for sentence in _with_a_number(p)]
     for name in names:
-        told = [(p, *statement) for p in passages for statement in _statements(name, p)]
-        for (a, said, terms, one), (b, also, others, two) in combinations(told, 2):
-            common = terms & others
-            alike = len(common) >= max(_LEAST_WORDS, _ALIKE * len(terms | others))
+        told = [(p, *stated) for p, sentence in counted if (stated := _statement(name, sentence))]
+        for (a, terms, one, said), (b, others, two, also) in combinations(told, 2):
+            alike = len(terms & others) >= max(_LEAST_WORDS, _ALIKE * len(terms | others))
             if a.path != b.path and one != two and alike:
                 found.setdefault(name, Contradiction(name, (a.label, b.label), said, also))
     return tuple(found.values())[:_MOST_TOLD]
@@ -64,18 +69,19 @@ def _constants(passage: Passage) -> dict[str, str]:
     return {name: min(values) for name, values in given.items() if len(values) == 1}
 
 
-def _statements(name: str, passage: Passage) -> list[tuple[str, frozenset[str], str]]:
-    """Sentences that hold the name and one number beside it: the sentence, its other words, the number."""
-    named = words(name)
-    if not named or f" {' '.join(named)} " not in f" {' '.join(words(passage.excerpt))} ":
-        return []
-    found = []
-    for line in passage.excerpt.splitlines():
-        for sentence in sentences(line):
-            said = words(sentence)
-            held = f" {' '.join(named)} " in f" {' '.join(said)} "
-            values = [n for n in numbers(sentence) if n not in numbers(name)]
-            if held and len(values) == 1 and len(sentence) <= _LONGEST:
-                kept = {stem(w) for w in said if w not in STOPWORDS and w not in named and not w.isdigit()}
-                found.append((sentence, frozenset(kept), values[0]))
-    return found
+def _with_a_number(passage: Passage) -> list[str]:
+    told = (s for line in passage.excerpt.splitlines() if _DIGIT.search(line) for s in sentences(line))
+    return [sentence for sentence in told if len(sentence) <= _LONGEST and _DIGIT.search(sentence)]
+
+
+def _statement(name: str, sentence: str) -> tuple[frozenset[str], str, str] | None:
+    """The other words, the number and the text of a sentence that begins with the name and has one number beside it.
+
+    One that only mentions the name speaks of something else, and so may give another number.
+    """
+    named, told = words(name), words(sentence)
+    if told[told[:1] in (["the"], ["a"], ["an"]) :][: len(named)] != named:
+        return None
+    values = [n for n in numbers(sentence) if n not in numbers(name)]
+    kept = frozenset(stem(w) for w in told if w not in STOPWORDS and w not in named and not w.isdigit())
+    return (kept, values[0], sentence) if len(values) == 1 else None

@@ -128,10 +128,12 @@ class Agent:
             if run.budget.spent is None:
                 yield self._searched(run, part.query)
         reflection = reflect(run.question, run.plan, list(run.ledger))
-        for name in reflection.lacking_names[:_NAMES_PURSUED]:
+        missed = reflection.lacking_names[:_NAMES_PURSUED]
+        for name in missed:
             if run.budget.spent is None:
                 yield self._searched(run, " ".join([name, *reflection.lacking_words]))
-        reflection = reflect(run.question, run.plan, list(run.ledger))
+        if missed:
+            reflection = reflect(run.question, run.plan, list(run.ledger))
         yield reflected(reflection)
         if not reflection.enough and run.budget.spent is None:
             yield self._led(run)
