@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from agent.terms import STOPWORDS
 from ingest.names import identifiers, phrases, unique, words
+from ingest.sentences import sentences
 from retrieval.question import read
 
 MOST_PARTS = 5
@@ -114,10 +116,11 @@ def make_plan(question: str) -> Plan:
     if (len(names) > 1 and _COMPARES.search(question) and _JOINS.search(question)) or _either(question, names, sides):
         return Plan("comparison", names, asked, _each(question, sides or names))
     inner = _inner(question, names)
-    nested = inner or (names and _NESTED.search(question.partition(" ")[2]))
+    told = [said for said in sentences(question) if len(_what_is_asked(said, ()).split()) > 1]
+    nested = inner or len(told) > 1 or (names and _NESTED.search(question.partition(" ")[2]))
     if not nested and len(names) < 2:
         return Plan("simple", names, asked)
-    return Plan("chain", names, asked, _hops(question, names, asked, inner))
+    return Plan("chain", names, asked, _hops(question, names, asked, inner, told))
 
 
 def question_names(question: str) -> tuple[str, ...]:
@@ -185,9 +188,11 @@ def _proper(names: tuple[str, ...]) -> list[str]:
     return [name for name in names if name in told.values()]
 
 
-def _hops(question: str, names: tuple[str, ...], asked: str, inner: str) -> tuple[Part, ...]:
-    """What is described first, then what is asked of it; else each name, then what is asked."""
+def _hops(question: str, names: tuple[str, ...], asked: str, inner: str, told: Sequence[str]) -> tuple[Part, ...]:
+    """What is described first, then what is asked of it; else each sentence; else each name, then what is asked."""
     if inner:
         return (Part(inner, "a name"), Part(question.replace(inner, "[1]", 1), sought(question)))
+    if len(told) > 1:
+        return tuple(Part(said, sought(said)) for said in told[:MOST_PARTS])
     found = tuple(Part(name, "what it is and what it names") for name in _proper(names)[: MOST_PARTS - 1])
     return (*found, Part(asked, sought(question))) if asked else found

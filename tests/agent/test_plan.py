@@ -45,6 +45,13 @@ def test_the_line_says_what_is_looked_for() -> None:
             ["Exies: band formed (a date)", "Circus Diablo: band formed (a date)"],
         ),
         (
+            "Heron names a store. For how many days does that store keep files?",
+            [
+                "Heron names a store. (a passage that says it)",
+                "For how many days does that store keep files? (a number)",
+            ],
+        ),
+        (
             "For how many days does the store that Heron uses keep files?",
             ["Heron (what it is and what it names)", "days store keep files (a number)"],
         ),
