@@ -12,10 +12,10 @@ from agent.types import Planned
 from ingest.errors import UserError
 from ingest.names import unique, words
 
-_REPLACES = re.compile(r"(\d+)\s*[:.]\s*(.*)")
+_REPLACES = re.compile(r"(\d)(?:\s*:\s*|\.\s+)(.*)")
 _REMOVES = re.compile(r"-\s*(\d+)")
 _ADDS = re.compile(r"\+\s*(.*)")
-_NUMBERED = re.compile(r"\s*\d+\s*[:.]\s+")
+_NUMBERED = re.compile(r"\s*\d[:.]\s+")
 _LONGEST_PART = 300  # characters
 
 
@@ -44,7 +44,7 @@ def rewritten(plan: Plan, texts: Sequence[str]) -> Plan:
     """
     texts = [" ".join(_NUMBERED.sub("", text, count=1).split()) for text in texts]
     for text in texts:
-        if not words(text):
+        if not words(Part(text, "").query):
             raise UserError(f"A sub-question needs words; got {text!r}. Write one, or remove it with -NUMBER.")
         if len(text) > _LONGEST_PART:
             raise UserError(f"A sub-question has at most {_LONGEST_PART} characters; got {len(text)}. Shorten it.")

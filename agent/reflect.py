@@ -131,7 +131,7 @@ def _parts(plan: Plan, passages: Sequence[Passage], held_by_each: Sequence[set[s
             passage.label: _cover(asked, names, passage, held, known, numeric=part.sought in NUMERIC)
             for passage, held, known in zip(passages, held_by_each, roots, strict=True)
         }
-        waits = any(not 0 < n <= len(found) or not found[n - 1].labels for n in part.after)
+        waits = any(0 < n <= len(found) and not found[n - 1].labels for n in part.after)
         best = [] if waits else sorted((p for p in passages if worth[p.label]), key=lambda p: -worth[p.label])
         fact = said(best[0], set(content(part.query))) if best else ""
         found.append(Seen(part, tuple(p.label for p in best[:_MOST_LABELS]), fact))

@@ -404,6 +404,20 @@ def test_an_edited_plan_is_searched_part_by_part_and_its_passages_reach_the_answ
     assert all(f"[{label}]" in model.calls[0][-1]["content"] for label in (1, 2, 3))
 
 
+def test_an_edited_plan_is_traced_with_its_change() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    get_tracer, trace.get_tracer = trace.get_tracer, provider.get_tracer  # type: ignore[assignment]
+    try:
+        list(agent(None).stream(EASY, rewritten(make_plan(EASY), ["who guards the bridge"])))
+    finally:
+        trace.get_tracer = get_tracer
+    root = next(span for span in exporter.get_finished_spans() if span.name == "ask")
+    assert str(root.attributes["hoplite.plan"]).endswith("who guards the bridge (a name)")
+    assert root.attributes["hoplite.plan.changes"] == "+who guards the bridge"
+
+
 def test_a_removed_part_is_not_gone_after() -> None:
     question = "Is the harbour office of Heron or Egret?"
     files = {**HERON, "egret.md": "# Egret\nEgret guards the bridge.\n"}

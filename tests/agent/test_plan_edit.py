@@ -34,8 +34,9 @@ def test_a_line_changes_one_sub_question(lines: list[str], texts: list[str]) -> 
     assert [part.text for part in edited(*lines).parts] == texts
 
 
-def test_a_line_that_is_no_edit_is_none() -> None:
-    assert revised(make_plan(QUESTION), "Who was Ada Quill?") is None
+@pytest.mark.parametrize("line", ["Who was Ada Quill?", "3.11 brought what?", "-v is which option?"])
+def test_a_line_that_is_no_edit_is_none(line: str) -> None:
+    assert revised(make_plan(QUESTION), line) is None
 
 
 def test_what_did_not_change_keeps_what_it_seeks_and_what_is_new_gets_its_own() -> None:
@@ -68,6 +69,7 @@ def test_a_list_written_anew_may_be_numbered() -> None:
         ("3: x", "no sub-question 3; there are 1 to 2"),
         ("-0", "no sub-question 0"),
         ("2: ??", "needs words"),
+        ("2: [1]", "needs words"),
         ("+ " + "x" * 301, "at most 300 characters; got 301"),
     ],
 )
