@@ -108,7 +108,7 @@ def reflect(question: str, plan: Plan, passages: Sequence[Passage]) -> Reflectio
         coverage,
         parts=parts,
         links=_links(plan, passages, words_of_each),
-        contradictions=contradictions([n for n in known_names if not n.islower()], passages),
+        contradictions=contradictions(passages, [n for n in known_names if not n.islower()]),
         owed=tuple(seen.part.text for seen in parts if plan.edited and not seen.labels),
     )
 

@@ -230,7 +230,8 @@ def reflection(seen: Reflection) -> Iterator[str]:
     for link in seen.links:
         yield visible(f"threads meet in [{link.label}]: {', '.join(link.names)}")
     for found in seen.contradictions:
-        yield visible(f"contradiction, {_cut(found.line, 2 * WIDTH)}")
+        first, second = (f"[{unit.passage.label}] {_cut(unit.text, WIDTH)}" for unit in found.units)
+        yield visible(f"contradiction, {found.about}: {first} / {second}")
 
 
 def _listed(items: Sequence[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from agent.contradictions import Contradiction
 from agent.plan import make_plan
 from agent.reflect import Link, Reflection, Seen
 from agent.types import Answer, AnswerToken, Citation, Origin, Planned, Reflected, Searched, Stepped, Usage
+from agent.units import Unit
 from retrieval.types import Hit, Passage
 from tests.retrieval.made import prose
 from ui import render
@@ -103,13 +104,20 @@ def test_a_piece_of_the_draft_is_no_line_of_its_own() -> None:
     assert render.event(AnswerToken("4")) is None
 
 
+def said(label: str, text: str) -> Unit:
+    return Unit(Passage(label, "a.md", "", 1, 1, text, text, (), 1.0), text, 0, 0)
+
+
+BOTH = (said("1", "KEEP_DAYS = 42"), said("3", "It is 30."))
+
+
 def reflected() -> Reflected:
     plan = make_plan("When did Ada Quill's father die?")
     seen = Reflection(
         ("Ada Quill",), (), ("die",), (), 0.5,
         parts=(Seen(plan.parts[0], ("2",), "He was\x1b Tom."), Seen(plan.parts[1], (), "")),
         links=(Link("2", ("Ada Quill", "Tom")),),
-        contradictions=(Contradiction("KEEP_DAYS", ("1", "3"), "42", "30"),),
+        contradictions=(Contradiction("KEEP_DAYS", ("42", "30"), BOTH),),
     )  # fmt: skip
     return Reflected("known: Ada Quill", False, seen, "back up")
 
@@ -121,7 +129,7 @@ def test_a_reflection_shows_what_covers_each_part_where_names_meet_and_what_cont
         "       fact [2] He was\\x1b Tom.",
         "    2. When did [1] die?: open",
         "    threads meet in [2]: Ada Quill, Tom",
-        "    contradiction, KEEP_DAYS: [1] 42 / [3] 30",
+        "    contradiction, KEEP_DAYS: [1] KEEP_DAYS = 42 / [3] It is 30.",
     ]
 
 
