@@ -42,7 +42,9 @@ def contradictions(passages: Sequence[Passage], names: Sequence[str]) -> tuple[C
     ]
     for name, given in _constants(counted).items():
         for (a, one), (b, two) in combinations(given, 2):
-            if a.passage.path != b.passage.path and one != two:
+            # Two modules may each have a constant of that name; what documentation says of it is another thing.
+            both_assign = all(re.search(rf"\b{name}\b\s*=", unit.text) for unit in (a, b))
+            if a.passage.path != b.passage.path and one != two and not both_assign:
                 found.setdefault(name, Contradiction(name, (one, two), (a, b)))
     for name in names:
         told = [(unit, *stated) for unit in counted if (stated := _statement(name, unit.text))]

@@ -36,6 +36,7 @@ def test_a_constant_that_code_and_its_documentation_give_another_number() -> Non
         ("HERON_KEEP = 42 * 60", "HERON_KEEP = 30"),
         ("HERON_KEEP = 42\nHERON_KEEP = 30", "HERON_KEEP = 30"),
         ("KEEP = 42", "KEEP = 30"),
+        ("HERON_KEEP = 42", "HERON_KEEP = 30"),
     ],
 )
 def test_what_may_well_be_true_together_is_no_contradiction(texts: tuple[str, str]) -> None:
