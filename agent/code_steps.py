@@ -61,6 +61,7 @@ class CodeSteps:
         )
         self._agent.conversation = [_message("system", prompt(f"gather_{profile}")), _message("user", task)]
         self._number = 0
+        self._used: str | None = None
         self._last = Outcome("", "", None, False)
         executor.send_variables(variables={})
         executor.send_tools(self._agent.tools)
@@ -87,9 +88,15 @@ class CodeSteps:
         self._last = Outcome(str(record.code_action or ""), self._observation(record), error, final)
         return self._last
 
-    def tell(self, reflection: str) -> None:
-        """Add the last step and what came of it to the conversation, the reflection last, where it is read best."""
+    def tell(self, reflection: str, used: str) -> None:
+        """Add the last step and what came of it to the conversation, the reflection last, where it is read best.
+
+        `used` is what stays of the observation once the next one is told, so that a prompt grows by a few lines a step.
+        """
         last = self._last
+        if self._used is not None:
+            self._agent.conversation[-1] = _message("user", self._used)
+        self._used = used or (visible(f"Error: {last.error}")[:_LONGEST_PRINT] if last.error else "Nothing new.")
         said = f"{_FENCE[0]}\n{last.code.strip()}{_FENCE[1]}" if last.code.strip() else "(no code)"
         told = (last.observation, f"Error: {last.error}" if last.error else "", visible(reflection))
         self._agent.conversation += [
@@ -167,6 +174,10 @@ def _tool(spec: ToolSpec) -> Tool:
 def _inputs(spec: ToolSpec) -> dict[str, dict[str, Any]]:
     may_lack = {"nullable": True}
     return {
-        parameter: {"type": kind, "description": parameter, **(may_lack if parameter in spec.optional else {})}
+        parameter: {
+            "type": kind.split("|"),
+            "description": parameter,
+            **(may_lack if parameter in spec.optional else {}),
+        }
         for parameter, kind in spec.parameters.items()
     }

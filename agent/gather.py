@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 from agent.answer import shown
 from agent.budget import BudgetSpent, MeteredChat
 from agent.guard import visible
-from agent.reflect import Reflection, reflect
+from agent.reflect import Reflection, reflect, reflected, said
 from agent.run import Run
-from agent.types import Event, Limits, Note, Reflected, Step, Stepped
+from agent.terms import content
+from agent.types import Event, Limits, Note, Step, Stepped
 from ingest.errors import UserError
+from retrieval.types import Passage
 
 if TYPE_CHECKING:
     from agent.code_steps import CodeSteps
@@ -21,6 +23,7 @@ _SHARE = 0.6
 """Share of a run's seconds after which no further step begins: what remains is for the answer."""
 
 _LONGEST_HINT = 300
+_MOST_KEPT = 3  # passages of an older step that the model still sees
 _LONGEST_EXCERPT = 200  # of a passage in the task: enough to see what it is about and what it names
 
 
@@ -45,7 +48,9 @@ class Gatherer:
         self._executor: StepExecutor | None = None
 
     def gather(self, run: Run, chat: MeteredChat, reflection: Reflection) -> Iterator[Event]:
-        """Take steps until the evidence covers the question, a step finds nothing new, or a cap is reached."""
+        """Take steps until the evidence covers the question, a step finds nothing new or repeats another one, or a cap
+        is reached."""
+        taken: set[str] = set()
         try:
             with run.stage("gather"):
                 steps = self._begin(run, chat, reflection)
@@ -55,10 +60,12 @@ class Gatherer:
                 stepped, final = self._step(run, steps, number)
                 yield stepped
                 reflection = reflect(run.question, run.plan, list(run.ledger))
-                steps.tell(reflection.line)
-                yield Reflected(reflection.line, reflection.enough)
-                if final or reflection.enough or not (stepped.passages or stepped.error):
+                steps.tell(reflection.line, _used(run, stepped.passages))
+                over = final or reflection.enough or not (stepped.passages or stepped.error) or stepped.code in taken
+                yield reflected(reflection, over=over or number == self._limits.max_steps)
+                if over:
                     return
+                taken.add(stepped.code)
         except BudgetSpent:
             return  # the next stage sees the budget for itself
         finally:
@@ -107,6 +114,13 @@ def _task(run: Run, reflection: Reflection, limits: Limits) -> str:
     found = "\n".join(shown(p, _LONGEST_EXCERPT) for p in run.ledger.best(limits.passages))
     parts = (f"Question: {visible(run.question)}", run.marker.wrap(found), _hint(run.notes), visible(reflection.line))
     return "\n".join(part for part in parts if part)
+
+
+def _used(run: Run, passages: tuple[Passage, ...]) -> str:
+    """What stays of an observation once a newer one stands below it: a sentence of each of its first passages."""
+    asked = set(content(run.question))
+    lines = [f"[{p.label}] {p.header[:_LONGEST_EXCERPT]}\n{said(p, asked)}" for p in passages[:_MOST_KEPT]]
+    return run.marker.wrap("\n".join(lines)) if lines else ""
 
 
 def _hint(notes: tuple[Note, ...]) -> str:

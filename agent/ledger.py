@@ -62,9 +62,10 @@ class Ledger:
         self._rounds.append([a.label for a in added])
         return added
 
-    def best(self, limit: int, wanted: Sequence[str] = ()) -> list[Passage]:
+    def best(self, limit: int, wanted: Sequence[str] = (), asked: int = 0) -> list[Passage]:
         """Return the passages to answer from, by label: the first `limit` of the first search, and the best new one
-        of each of the last two rounds that found any, which went after what the first search lacked.
+        of each of the last two rounds that found any, which went after what the first search lacked. `asked` rounds
+        after the first were asked for by a person: each gives its best new one too.
 
         Of the first search those come first that hold the `wanted` names, identifiers of the question to the letter.
         """
@@ -73,11 +74,12 @@ class Ledger:
         first, *later = self._rounds
         first = self._holding(first, wanted)
         seen = set(first)
-        leads = []
+        leads: list[list[str]] = []
         for labels in later:
-            leads += [label for label in labels if label not in seen][:1]
+            leads.append([label for label in labels if label not in seen][:1])
             seen.update(labels)
-        chosen = {*first[:limit], *leads[-_LEADS:]}
+        owed, rest = leads[:asked], [label for lead in leads[asked:] for label in lead]
+        chosen = {*first[:limit], *(label for lead in owed for label in lead), *rest[-_LEADS:]}
         return [self._passages[label] for label in sorted(chosen, key=int)]
 
     def others(self, limit: int, used: Collection[str], wanted: Sequence[str] = ()) -> list[Passage]:

@@ -8,21 +8,23 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
 from agent.budget import Budget, BudgetSpent, MeteredChat
 from agent.citations import Claim, check, denies, support, traced, without_labels
+from agent.clarify import clarify
 from agent.extract import extract, quoted
 from agent.gather import Gatherer, StepExecutor
 from agent.memory import Memory
 from agent.models import ChatModel
-from agent.plan import make_plan
-from agent.reflect import Reflection, reflect
+from agent.plan import Plan, make_plan
+from agent.plan_edit import announced
+from agent.reflect import Reflection, reflect, reflected
 from agent.run import Run
 from agent.types import (
     Answer,
     Answered,
     AnswerToken,
+    Clarify,
     Event,
     Library,
     Limits,
-    Planned,
     Recalled,
     Reflected,
     Remembered,
@@ -69,15 +71,19 @@ class Agent:
         """Return the checked answer. Raises as `stream` does."""
         return next(event.answer for event in list(self.stream(question)) if isinstance(event, Answered))
 
-    def stream(self, question: str) -> Iterator[Event]:
-        """Yield what happens; `Answered` comes once and `Remembered` last.
+    def clarify(self, question: str) -> Clarify | None:
+        """Return the one thing that the question leaves open, or None. A run never asks it and never waits for it."""
+        return clarify(question, self._library)
+
+    def stream(self, question: str, plan: Plan | None = None) -> Iterator[Event]:
+        """Yield what happens; `Answered` comes once and `Remembered` last. `plan` is one that a person has seen.
 
         Raises UserError for an empty question, for a second run at the same time, and where the model is unavailable.
         """
-        run = self._begin(question)
+        run = self._begin(question, plan)
         try:
             yield self._recall(run)
-            yield Planned(run.plan.line)
+            yield announced(run.plan)
             reflection = yield from self._search(run)
             yield from self._gather(run, reflection)
             answer = yield from self._answer(run)
@@ -93,7 +99,7 @@ class Agent:
         if self._gatherer is not None:
             self._gatherer.interrupt()
 
-    def _begin(self, question: str) -> Run:
+    def _begin(self, question: str, plan: Plan | None) -> Run:
         question = question.strip()
         if not question:
             raise UserError('The question is empty. Ask one, as in: hoplite ask "Which module opens the store?"')
@@ -105,7 +111,7 @@ class Agent:
             raise UserError("This agent is answering another question. Wait for it, or stop it first.")
         self._budget = Budget(self._limits.max_seconds)
         chat = MeteredChat(self._chat, self._budget) if self._chat else None
-        return Run(question, make_plan(question), self._budget, chat, self._library)
+        return Run(question, plan or make_plan(question), self._budget, chat, self._library, self._memory)
 
     def _recall(self, run: Run) -> Recalled:
         """Find notes of earlier runs. They hint at where to look; no answer is written from them."""
@@ -115,18 +121,24 @@ class Agent:
         return Recalled(run.notes, stale)
 
     def _search(self, run: Run) -> Generator[Event, None, Reflection]:
-        """Search for the question, then for names of it that this did not reach. Returns the reflection."""
+        """Search for the question, for each part of an edited plan, then for names that this did not reach. Returns
+        the reflection."""
         yield self._searched(run, run.question)
+        for part in run.plan.parts if run.plan.edited else ():
+            if run.budget.spent is None:
+                yield self._searched(run, part.query)
         reflection = reflect(run.question, run.plan, list(run.ledger))
-        for name in reflection.lacking_names[:_NAMES_PURSUED]:
+        missed = reflection.lacking_names[:_NAMES_PURSUED]
+        for name in missed:
             if run.budget.spent is None:
                 yield self._searched(run, " ".join([name, *reflection.lacking_words]))
-        reflection = reflect(run.question, run.plan, list(run.ledger))
-        yield Reflected(reflection.line, reflection.enough)
+        if missed:
+            reflection = reflect(run.question, run.plan, list(run.ledger))
+        yield reflected(reflection)
         if not reflection.enough and run.budget.spent is None:
             yield self._led(run)
             reflection = reflect(run.question, run.plan, list(run.ledger))
-            yield Reflected(reflection.line, reflection.enough)
+            yield reflected(reflection)
         return reflection
 
     def _searched(self, run: Run, query: str) -> Searched:
@@ -167,11 +179,13 @@ class Agent:
         """Write a draft and check it. Where nothing supports it and time remains, go back once: open what the passages
         name, and write from the passages that the first draft was not written from."""
         wanted = identifiers(run.question)
-        draft = yield from self._write(run, run.ledger.best(self._limits.passages, wanted))
+        asked = len(run.plan.parts) if run.plan.edited else 0
+        draft = yield from self._write(run, run.ledger.best(self._limits.passages, wanted, asked))
         answer = self._verify(run, draft)
         if run.chat is None or not answer.abstained or not run.budget.has_share(_SECOND_DRAFT):
             return answer
-        yield Reflected("these passages do not answer it: on to what they name, and to the others", enough=False)
+        line = "these passages do not answer it: on to what they name, and to the others"
+        yield Reflected(line, enough=False, then="back up")
         if not run.leads_followed:
             yield self._led(run)
         others = run.ledger.others(self._limits.passages, run.answered_from, wanted)

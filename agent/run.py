@@ -13,7 +13,9 @@ from agent.budget import Budget, MeteredChat
 from agent.citations import changed
 from agent.guard import Marker
 from agent.ledger import Ledger
+from agent.memory import Memory
 from agent.plan import Plan
+from agent.plan_edit import difference
 from agent.tools import Toolbox
 from agent.types import Library, Note, Step
 from ingest.types import Document, Kind
@@ -25,7 +27,15 @@ _TRACER = "hoplite.agent"
 class Run:
     """The state of one question. Its root span is open until `end`."""
 
-    def __init__(self, question: str, plan: Plan, budget: Budget, chat: MeteredChat | None, library: Library) -> None:
+    def __init__(
+        self,
+        question: str,
+        plan: Plan,
+        budget: Budget,
+        chat: MeteredChat | None,
+        library: Library,
+        memory: Memory | None = None,
+    ) -> None:
         self.question = question
         self.plan = plan
         self.budget = budget
@@ -33,7 +43,7 @@ class Run:
         self.library = library
         self.marker = Marker()
         self.ledger = Ledger()
-        self.toolbox = Toolbox(library, self.ledger, self.marker)
+        self.toolbox = Toolbox(library, self.ledger, self.marker, memory)
         self.notes: tuple[Note, ...] = ()
         self.steps: list[Step] = []
         self.found: tuple[Hit, ...] = ()  # by the search for the question itself: where leads start
@@ -42,6 +52,9 @@ class Run:
         self.timings: dict[str, float] = {}
         self._documents: dict[str, Document | None] = {}
         self._span = trace.get_tracer(_TRACER).start_span("ask", attributes={"hoplite.question": question})
+        self._span.set_attribute("hoplite.plan", "\n".join((plan.line, *(part.line for part in plan.parts))))
+        if changes := difference(plan):
+            self._span.set_attribute("hoplite.plan.changes", "\n".join(changes))
 
     @property
     def trace_id(self) -> str:

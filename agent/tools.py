@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from opentelemetry import trace
@@ -12,6 +16,7 @@ from opentelemetry import trace
 from agent.answer import shown
 from agent.guard import Marker
 from agent.ledger import Ledger
+from agent.memory import Memory
 from agent.types import Library
 from ingest.errors import ToolError
 from ingest.names import unique, words
@@ -23,6 +28,12 @@ _LONGEST_EXCERPT = 600  # characters of a passage in an observation
 _MOST_PASSAGES = 8
 _MOST_LINES = 60  # that `read` gives at once
 _MOST_MATCHES = 12  # that `grep` lists
+_MOST_QUERIES = 4  # that one `search` takes
+_MOST_CALLERS = 12  # that `callers` lists
+_MOST_MEANINGS = 3  # definitions of which `callers` lists who calls them
+_EVIDENT_CALLERS = 2  # callers that become passages
+_MOST_FILES = 40  # that `list_files` lists
+_LONGEST_NOTE = 300  # characters of a note that `recall` gives
 _SHOWN_OF_A_CHUNK = 12  # lines of a definition that `symbols` shows
 _EVIDENT_MATCHES = 2  # matches of `grep` that become passages, with the lines around them
 _AROUND = 3  # lines before and after such a match
@@ -30,8 +41,8 @@ _AROUND = 3  # lines before and after such a match
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A function offered to the model. `parameters` maps each name to its JSON type; those in `optional` may be left
-    out. `effects` says what it can do beyond answering: everything here only reads."""
+    """A function offered to the model. `parameters` maps each name to its JSON type, several joined by "|"; those in
+    `optional` may be left out. `effects` says what it can do beyond answering: everything here only reads."""
 
     name: str
     about: str
@@ -44,8 +55,9 @@ class ToolSpec:
 class Toolbox:
     """The tools of one run. What was shown is not shown again, and a repeated request is answered as such."""
 
-    def __init__(self, library: Library, ledger: Ledger, marker: Marker) -> None:
+    def __init__(self, library: Library, ledger: Ledger, marker: Marker, memory: Memory | None = None) -> None:
         self._library = library
+        self._memory = memory
         self._ledger = ledger
         self._marker = marker
         self._asked: dict[tuple[str, ...], list[str]] = {}
@@ -60,8 +72,8 @@ class Toolbox:
         return (
             ToolSpec(
                 "search",
-                "Find passages.",
-                {"query": "string", "k": "integer"},
+                "Find passages; several queries as a list.",
+                {"query": "string|array", "k": "integer"},
                 frozenset({"k"}),
                 self.search,
             ),
@@ -82,6 +94,9 @@ class Toolbox:
             ToolSpec(
                 "symbols", "Where a name is defined and mentioned.", {"name": "string"}, frozenset(), self.symbols
             ),
+            ToolSpec("callers", "Who calls a function or class.", {"name": "string"}, frozenset(), self.callers),
+            ToolSpec("list_files", "Indexed files.", {"glob": "string"}, frozenset({"glob"}), self.list_files),
+            ToolSpec("recall", "Notes of earlier runs.", {"question": "string"}, frozenset(), self.recall),
         )
 
     @property
@@ -100,17 +115,26 @@ class Toolbox:
             results, self._results = self._results, []
         return results
 
-    def search(self, query: str, k: int | None = 3) -> str:
-        """Return the passages for a query that were not shown before."""
-        query = _text("search(query)", query)
+    def search(self, query: str | list[str], k: int | None = 3) -> str:
+        """Return the passages for a query, or for each of several, that were not shown before.
+
+        Several are searched for at the same time; what they found is told in the order in which they were asked.
+        """
+        queries = [_text("search(query)", one) for one in (query if isinstance(query, list) else [query])]
         limit = _number("search(query, k)", k if k is not None else 3, 1, _MOST_PASSAGES)
+        if not 1 <= len(queries) <= _MOST_QUERIES:
+            raise ToolError(f"search(query) takes 1 to {_MOST_QUERIES} queries; got {len(queries)}")
 
-        def find() -> list[Passage]:
-            result = self._library.search(query, k=max(8, limit))
-            return self._library.passages(result, query=query, limit=limit, first_label=self._ledger.next_label)
+        def find(one: str) -> list[Passage]:
+            result = self._library.search(one, k=max(8, limit))
+            return self._library.passages(result, query=one, limit=limit, first_label=self._ledger.next_label)
 
-        self._queries.append(query)
-        return self._answer("search", query, find)
+        self._queries.extend(queries)
+        if len(queries) == 1:
+            return self._answer("search", queries[0], lambda: find(queries[0]))
+        with self._tracer.start_as_current_span("tool searches"):
+            found = _at_once(find, [one for one in unique(queries) if _key("search", one) not in self._asked])
+            return "\n".join(self._answer("search", one, partial(found.__getitem__, one)) for one in queries)
 
     def read(self, path: str, start: int | None = 1, end: int | None = None) -> str:
         """Return lines of an indexed file, at most 60 at once."""
@@ -148,6 +172,51 @@ class Toolbox:
 
         return self._answer("symbols", name, find, listed)
 
+    def callers(self, name: str) -> str:
+        """Return who calls what a name can mean, as a list; the first become passages, from the call on."""
+        name = _text("callers(name)", name)
+        listed: list[str] = []
+
+        def find() -> list[Passage]:
+            meant = self._library.callers(name)[:_MOST_MEANINGS]
+            for one in meant:
+                calling = [(c, "") for c in one.callers] + [(c, "perhaps ") for c in one.possible]
+                listed.append(f"{one.name} in {one.path}:{one.line} is called by {len(calling) or 'nobody here'}")
+                room = max(1, _MOST_CALLERS // len(meant))
+                listed.extend(f"  {how}{c.path}:{c.start_line} {c.title}" for c, how in calling[:room])
+            first = [chunk for one in meant for chunk in (*one.callers, *one.possible)][:_EVIDENT_CALLERS]
+            return [_chunk_passage(chunk, name) for chunk in first]
+
+        return self._answer("callers", name, find, listed)
+
+    def list_files(self, glob: str | None = None) -> str:
+        """Return the paths of indexed files that a pattern fits, `*` across slashes, at most 40."""
+        pattern = "*" if glob is None else _text("list_files(glob)", glob)
+        listed: list[str] = []
+
+        def find() -> list[Passage]:
+            paths = [path for path in self._library.paths() if fnmatchcase(path, pattern)]
+            listed.extend(paths[:_MOST_FILES])
+            if len(paths) > _MOST_FILES:
+                listed.append(f"… {len(paths) - _MOST_FILES} more; give a narrower pattern")
+            return []
+
+        return self._answer("list_files", pattern, find, listed)
+
+    def recall(self, question: str) -> str:
+        """Return what earlier runs noted of a question like this. A note is no evidence and gets no label."""
+        question = _text("recall(question)", question)
+        listed: list[str] = []
+
+        def find() -> list[Passage]:
+            for note in self._memory.recall(question) if self._memory else ():
+                where = ", ".join(dict.fromkeys(c.path for c in note.citations))
+                told = f"{note.question} → {note.conclusion} ({where})"
+                listed.append(f"unchecked note: {' '.join(told.split())[:_LONGEST_NOTE]}")
+            return []
+
+        return self._answer("recall", question, find, listed)
+
     def _answer(
         self, tool: str, request: str, find: Callable[[], list[Passage]], listed: list[str] | None = None
     ) -> str:
@@ -177,6 +246,13 @@ class Toolbox:
             return f"Nothing new: {_cited(known)} already shown." if known else "Nothing found."
         told = self._marker.wrap("\n\n".join([*fresh, *(["\n".join(listed)] if listed else [])]))
         return f"{told}\nAlready shown: {_cited(known)}." if known else told
+
+
+def _at_once(find: Callable[[str], list[Passage]], queries: Sequence[str]) -> dict[str, list[Passage]]:
+    """What each query finds, searched for in threads that keep the current span. Raises what a search raised."""
+    with ThreadPoolExecutor(_MOST_QUERIES) as pool:
+        under_way = {one: pool.submit(copy_context().run, find, one) for one in queries}
+        return {one: future.result() for one, future in under_way.items()}
 
 
 def _chunk_passage(chunk: Chunk, name: str) -> Passage:

@@ -10,6 +10,7 @@ from ingest.types import Document
 from retrieval.types import Hit, Passage, Scope, SearchResult, Source
 
 if TYPE_CHECKING:
+    from agent.reflect import Reflection
     from ingest.types import Chunk
 
 # What the agent asks of others --------------------------------------------------------------------------------------
@@ -22,6 +23,21 @@ class SymbolsLike(Protocol):
     def defined(self) -> tuple[Chunk, ...]: ...
     @property
     def mentioned(self) -> tuple[Chunk, ...]: ...
+
+
+class DefinitionLike(Protocol):
+    """One thing that a name can mean, and who calls it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def callers(self) -> tuple[Chunk, ...]: ...
+    @property
+    def possible(self) -> tuple[Chunk, ...]: ...
 
 
 class Library(Protocol):
@@ -51,6 +67,18 @@ class Library(Protocol):
 
     def symbols(self, name: str, limit: int = 10) -> SymbolsLike:
         """Return the chunks that define a name and those that mention it."""
+        ...
+
+    def callers(self, name: str) -> Sequence[DefinitionLike]:
+        """Return everything in code that a name can mean, each with the chunks that call it."""
+        ...
+
+    def meanings(self, name: str) -> list[str]:
+        """Return everything in code that a name can mean, as `path:name`, tests left out where others are left."""
+        ...
+
+    def paths(self) -> list[str]:
+        """Return every indexed document's path, sorted."""
         ...
 
     def resolve(self, path: str) -> Document | None:
@@ -194,10 +222,26 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Clarify:
+    """What the question leaves open, asked once before the work; a run goes on without a reply.
+
+    `choices` are what it can mean, `path:name` each; () where the reply is free.
+    """
+
+    question: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """The plan line."""
+    """The plan line. `parts` are the sub-questions, each with what would answer it; () for a simple question.
+
+    `changes` are lines of a difference to the parts that were made first; () where nobody changed them.
+    """
 
     line: str
+    parts: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +267,15 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Reflected:
-    """What is known and what is lacking, as the system counts it."""
+    """What is known and what is lacking, as the system counts it, and what follows from it.
+
+    `seen` says it for each sub-question; None where the run turned back for another reason, which `line` tells.
+    """
 
     line: str
     enough: bool
+    seen: Reflection | None = None
+    then: Literal["continue", "back up", "stop"] = "continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,4 +300,4 @@ class Remembered:
     reason: str = ""
 
 
-Event = Recalled | Planned | Searched | Stepped | Reflected | AnswerToken | Answered | Remembered
+Event = Recalled | Clarify | Planned | Searched | Stepped | Reflected | AnswerToken | Answered | Remembered

@@ -10,6 +10,7 @@ from agent.types import (
     Answered,
     AnswerToken,
     Citation,
+    Clarify,
     Event,
     Planned,
     Recalled,
@@ -21,7 +22,7 @@ from agent.types import (
 from ingest.types import Document
 from retrieval.types import Passage
 from ui import markup
-from ui.render import changes, commit, cost, place
+from ui.render import changes, commit, cost, place, reflection
 
 AROUND = 12
 """Lines of a source that are shown before and after what is cited."""
@@ -113,8 +114,10 @@ def _step(event: Event) -> tuple[str, str] | None:
         case Recalled(notes=notes) if notes:
             asked = "".join(f"<li>{text(note.question)}</li>" for note in notes)
             return "<b>memory</b> asked before", f"<ul>{asked}</ul>"
-        case Planned(line=line):
-            return f"<b>plan</b> {text(line)}", ""
+        case Clarify(question=question, choices=choices):
+            return f"<b>unclear</b> {text(question)}", _items(choices)
+        case Planned(line=line, parts=parts, changes=changes):
+            return f"<b>plan</b> {text(line)}", _items(parts) + (markup.code("\n".join(changes)) if changes else "")
         case Searched(query=query, passages=passages, seconds=seconds):
             return f"<b>search</b> {text(query)} <i>{len(passages)} found, {seconds:.1f} s</i>", _passages(passages)
         case Stepped(number=number, code=code, observation=observation, passages=passages, error=error):
@@ -123,11 +126,16 @@ def _step(event: Event) -> tuple[str, str] | None:
                 f"<b>step {number}</b> <i>{'failed' if error else f'{len(passages)} found'}, {event.seconds:.1f} s</i>"
             )
             return title, f"{markup.code(code)}{seen}{_passages(passages)}"
-        case Reflected(line=line):
-            return f"<b>reflect</b> {text(line)}", ""
+        case Reflected(line=line, seen=seen, then=then):
+            return f"<b>reflect</b> {text(line)}; {then}", _items(tuple(reflection(seen))) if seen else ""
         case Remembered(note=note, reason=reason):
             return f"<b>memory</b> {'noted for the next time' if note else 'not noted: ' + text(reason)}", ""
     return None
+
+
+def _items(items: tuple[str, ...]) -> str:
+    rows = "".join(f"<li>{markup.escaped(item)}</li>" for item in items)
+    return f"<ul>{rows}</ul>" if items else ""
 
 
 def _passages(passages: tuple[Passage, ...]) -> str:

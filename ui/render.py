@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from agent.reflect import Reflection
     from agent.types import Answer, Citation, Event, Note
     from ingest.types import Chunk
     from retrieval.types import Hit, Passage, Symbols
@@ -19,6 +20,7 @@ CHANGED_SHOWN = 3
 EXCERPT_LINES = 3
 PLACES = 8  # that are listed of one kind
 WIDTH = 110
+_SIGNS = {"-": "red", "+": "green"}
 
 # Zero-width, but Persian, Hindi and many emoji are spelt with the joiners, and Chinese and Japanese with selectors of a
 # variant: kept behind what they can belong to, no ASCII and not another of them.
@@ -199,18 +201,42 @@ def event(happened: Event) -> str | None:
     match happened:
         case types.Recalled(notes=notes, stale=stale) if notes:
             return "\n".join(_recalled(note, note.id in stale) for note in notes)
-        case types.Planned(line=line):
-            return f"{_mark('plan')} {block(line).strip()}"
+        case types.Clarify(question=question, choices=choices):
+            return "\n".join((f"{_mark('unclear')} {visible(question)}", *_listed(choices)))
+        case types.Planned(line=line, parts=parts, changes=changes):
+            changed = (click.style(f"    {visible(row)}", fg=_SIGNS.get(row[0])) for row in changes)
+            return "\n".join((f"{_mark('plan')} {block(line).strip()}", *_listed(parts), *changed))
         case types.Searched(query=query, passages=passages, seconds=seconds):
             title = f"{_mark('search')} {visible(query)} {click.style(f'{seconds:.1f} s', dim=True)}"
             return "\n".join((title, *map(passage, passages))) if passages else f"{title}\n    nothing found"
         case types.Stepped():
             return _step(happened)
-        case types.Reflected(line=line):
-            return f"{_mark('reflect')} {block(line).strip()}"
+        case types.Reflected(line=line, seen=seen, then=then):
+            rows = reflection(seen) if seen else iter(())
+            return "\n".join((f"{_mark('reflect')} {block(line).strip()}; {then}", *(f"    {row}" for row in rows)))
         case types.Remembered(note=note, reason=reason):
             return f"{_mark('memory')} {'noted for the next time' if note else 'not noted: ' + visible(reason)}"
     return None
+
+
+def reflection(seen: Reflection) -> Iterator[str]:
+    """Return lines for how a plan stands: each sub-question with the fact that covers it, where threads
+    meet, and what contradicts what."""
+    for number, part in enumerate(seen.parts, 1):
+        covered = " ".join(f"[{label}]" for label in part.labels)
+        yield visible(f"{number}. {part.part.text}: {f'covered by {covered}' if covered else 'open'}")
+        if part.fact:
+            yield visible(f"   fact [{part.labels[0]}] {_cut(part.fact, WIDTH)}")
+    for link in seen.links:
+        yield visible(f"threads meet in [{link.label}]: {', '.join(link.names)}")
+    for found in seen.contradictions:
+        first, second = (f"[{unit.passage.label}] {_cut(unit.text, WIDTH)}" for unit in found.units)
+        yield visible(f"contradiction, {found.about}: {first} / {second}")
+
+
+def _listed(items: Sequence[str]) -> Iterator[str]:
+    """Numbered lines below an event."""
+    return (f"    {number}. {visible(item)}" for number, item in enumerate(items, 1))
 
 
 def answer(given: Answer) -> str:

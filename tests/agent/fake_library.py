@@ -25,6 +25,15 @@ class Symbols:
     mentioned: tuple[Chunk, ...]
 
 
+@dataclass
+class Definition:
+    name: str
+    path: str
+    line: int
+    callers: tuple[Chunk, ...]
+    possible: tuple[Chunk, ...] = ()
+
+
 class FakeLibrary:
     """Chunks are the blocks between blank lines. `files` may be changed after it was made, as a user edits a file."""
 
@@ -80,6 +89,24 @@ class FakeLibrary:
     def symbols(self, name: str, limit: int = 10) -> Symbols:
         defined = tuple(c for c in self._chunks if name in c.defines)
         return Symbols(defined, tuple(c for c in self._chunks if name in c.mentions and c not in defined))
+
+    def callers(self, name: str) -> list[Definition]:
+        return [
+            Definition(
+                name,
+                c.path,
+                c.start_line,
+                tuple(d for d in self._chunks if name in d.mentions and d != c and d.kind == c.kind),
+            )
+            for c in self._chunks
+            if name in c.defines and c.kind == "code"
+        ]
+
+    def meanings(self, name: str) -> list[str]:
+        return [f"{c.path}:{name}" for c in self._chunks if name in c.defines and c.kind == "code"]
+
+    def paths(self) -> list[str]:
+        return sorted(self.files)
 
     def resolve(self, path: str) -> Document | None:
         text = self.files.get(path)

@@ -45,3 +45,11 @@ def test_a_second_draft_is_written_from_what_the_first_was_not_the_newest_first(
     ledger.add([passage("", name, f"{name}.md") for name in "abcd"])
     ledger.add([passage("", name, f"{name}.md") for name in "xy"])
     assert [p.text for p in ledger.others(3, {"1", "2"})] == ["c", "x", "y"]
+
+
+def test_rounds_that_were_asked_for_each_give_their_best_new_passage() -> None:
+    ledger = Ledger()
+    for path in "abcde":
+        ledger.add([passage("", path, f"{path}.md"), passage("", path, f"{path}{path}.md")])
+    assert [p.path for p in ledger.best(1, asked=2)] == ["a.md", "b.md", "c.md", "d.md", "e.md"]
+    assert [p.path for p in ledger.best(1)] == ["a.md", "d.md", "e.md"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_library import FakeLibrary
@@ -18,10 +20,12 @@ from agent.executor import SandboxExecutor
 from agent.loop import Agent
 from agent.memory import Memory
 from agent.models import Completion, Message
+from agent.plan import make_plan
+from agent.plan_edit import rewritten
 from agent.testing import ScriptedModel
-from agent.types import Answered, Event, Limits, Recalled, Reflected, Remembered, Searched, Stepped
+from agent.types import Answered, Event, Limits, Planned, Recalled, Reflected, Remembered, Searched, Stepped
 from ingest.errors import UserError
-from retrieval.types import Source
+from retrieval.types import SearchResult, Source
 
 HERON = {
     "docs/heron.md": "# Heron\nHeron keeps the letters of the harbour office in `ReedStore`.\n",
@@ -388,3 +392,89 @@ def test_a_stream_may_be_read_from_another_thread_each_time() -> None:
         thread.start()
         thread.join()
     assert only(Answered, seen)[0].answer.citations
+
+
+def test_an_edited_plan_is_searched_part_by_part_and_its_passages_reach_the_answer() -> None:
+    files = {**HERON, "egret.md": "# Egret\nEgret guards the bridge.\n", "owl.md": "# Owl\nOwl sleeps in the barn.\n"}
+    model = ScriptedModel(["Heron keeps the letters of the harbour office [1]"])
+    plan = rewritten(make_plan(EASY), ["who guards the bridge", "who sleeps in the barn"])
+    events = list(agent(model, files, max_steps=0, passages=1).stream(EASY, plan))
+    assert [event.query for event in only(Searched, events)][:3] == [EASY, *(part.text for part in plan.parts)]
+    assert only(Planned, events)[0].changes == ("+who guards the bridge", "+who sleeps in the barn")
+    assert all(f"[{label}]" in model.calls[0][-1]["content"] for label in (1, 2, 3))
+
+
+def test_an_edited_plan_is_traced_with_its_change() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    get_tracer, trace.get_tracer = trace.get_tracer, provider.get_tracer  # type: ignore[assignment]
+    try:
+        list(agent(None).stream(EASY, rewritten(make_plan(EASY), ["who guards the bridge"])))
+    finally:
+        trace.get_tracer = get_tracer
+    root = next(span for span in exporter.get_finished_spans() if span.name == "ask")
+    assert str(root.attributes["hoplite.plan"]).endswith("who guards the bridge (a name)")
+    assert root.attributes["hoplite.plan.changes"] == "+who guards the bridge"
+
+
+def test_a_removed_part_is_not_gone_after() -> None:
+    question = "Is the harbour office of Heron or Egret?"
+    files = {**HERON, "egret.md": "# Egret\nEgret guards the bridge.\n"}
+    plan = rewritten(make_plan(question), ["Heron: harbour office"])
+    events = list(agent(ScriptedModel(["Heron [1]"]), files).stream(question, plan))
+    assert not any("Egret" in event.query for event in only(Searched, events)[1:])
+
+
+def test_what_each_sub_question_stands_at_and_what_follows_is_in_the_events() -> None:
+    files = {**HERON, "egret.md": "# Egret\nEgret guards the bridge.\n"}
+    events = list(agent(ScriptedModel(["Egret [2]"]), files).stream("Is the harbour office of Heron or Egret?"))
+    [planned], [reflected] = only(Planned, events), only(Reflected, events)
+    assert len(planned.parts) == 2
+    assert [seen.labels for seen in reflected.seen.parts] == [("1",), ("2",)]
+    assert reflected.then == "stop"
+
+
+def test_the_prompt_grows_by_a_few_lines_a_step() -> None:
+    notes = {f"note{i}.md": f"# Note {i}\n" + f"Barn owl number {i} counts mice near the mill. " * 60 for i in range(6)}
+    steps = [f'```python\nread("note{i}.md", 1, 9)\n```' for i in range(6)]
+    model = ScriptedModel([*steps, *["The sources do not say."] * 2])
+    events = list(agent(model, {**HERON, **notes}, max_steps=6).stream(TWO_HOP))
+    assert len(only(Stepped, events)) == 6
+    sizes = [sum(len(m["content"]) for m in call) for call in model.calls[:6]]
+    first, *growth = [after - before for before, after in pairwise(sizes)]
+    assert first > 500  # the whole observation
+    assert max(growth) < 450  # what is kept of the one before, and its code
+    assert "counts mice" in model.calls[5][-3]["content"]
+
+
+def test_a_step_that_repeats_another_one_is_the_last() -> None:
+    broken = "```python\n1/0\n```"
+    model = ScriptedModel([broken, broken, "Heron keeps the letters [1]"])
+    events = list(agent(model, max_steps=5).stream(TWO_HOP))
+    assert (len(only(Stepped, events)), model.unspoken) == (2, 0)
+
+
+def test_searches_at_the_same_time_belong_to_the_tree_of_the_run() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    class Traced(FakeLibrary):
+        def search(self, query: str, **options: Any) -> SearchResult:
+            with provider.get_tracer("t").start_as_current_span("library"):
+                return super().search(query, **options)
+
+    get_tracer, trace.get_tracer = trace.get_tracer, provider.get_tracer  # type: ignore[assignment]
+    try:
+        step = '```python\nsearch(["ReedStore KEEP", "harbour unrelated"])\n```'
+        model = ScriptedModel([step, "42 [2]"])
+        limits = Limits(max_steps=1, breadth=1)
+        Agent(Traced(HERON), chat=model, executor=SandboxExecutor, limits=limits).ask(TWO_HOP)
+    finally:
+        trace.get_tracer = get_tracer
+    spans = {s.context.span_id: s for s in exporter.get_finished_spans()}
+    several = next(s for s in spans.values() if s.name == "tool searches")
+    inside = [s.name for s in spans.values() if s.parent and s.parent.span_id == several.context.span_id]
+    assert sorted(inside) == ["library", "library", "tool search", "tool search"]
+    assert len([s for s in spans.values() if s.parent is None]) == 1

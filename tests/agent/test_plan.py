@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.plan import make_plan
+from agent.plan import MOST_PARTS, make_plan
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,43 @@ def test_kind_and_names(question: str, kind: str, names: set[str]) -> None:
 
 def test_the_line_says_what_is_looked_for() -> None:
     assert make_plan("How many days is the retention of Heron?").line == "look it up: Heron → days retention"
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("What is the default time-out of Heron?", []),
+        (
+            "Where was the director of film Reed House born?",
+            ["the director of film Reed House (a name)", "Where was [1] born? (a place)"],
+        ),
+        (
+            "When did Ada Quill's father die?",
+            ["Ada Quill's father (a name)", "When did [1] die? (a date)"],
+        ),
+        (
+            "Which band was formed first, The Exies or Circus Diablo?",
+            ["Exies: band formed (a date)", "Circus Diablo: band formed (a date)"],
+        ),
+        (
+            "Heron names a store. For how many days does that store keep files?",
+            [
+                "Heron names a store. (a passage that says it)",
+                "For how many days does that store keep files? (a number)",
+            ],
+        ),
+        (
+            "For how many days does the store that Heron uses keep files?",
+            ["Heron (what it is and what it names)", "days store keep files (a number)"],
+        ),
+    ],
+)
+def test_sub_questions_say_what_would_answer_them_and_a_simple_question_has_none(
+    question: str, parts: list[str]
+) -> None:
+    assert [part.line for part in make_plan(question).parts] == parts
+
+
+def test_a_plan_has_at_most_five_sub_questions() -> None:
+    question = "Which stores that Heron, `Egret`, `StoreA`, `StoreB`, `StoreC` and `StoreD` name keep the most files?"
+    assert len(make_plan(question).parts) == MOST_PARTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fake_library import passage
 
 from agent.plan import make_plan
+from agent.plan_edit import rewritten
 from agent.reflect import Reflection, reflect
 
 QUESTION = "For how many days does the store of Heron keep letters?"
@@ -45,3 +46,36 @@ def test_no_evidence_lacks_everything() -> None:
 
 def test_a_question_without_content_lacks_nothing() -> None:
     assert seen("What is it?").enough
+
+
+FATHER = "When did Ada Quill's father die?"
+
+
+def test_a_sub_question_is_covered_by_the_passages_that_hold_it_and_shows_the_fact() -> None:
+    father, died = seen(FATHER, "Ada Quill wrote.", "It was late. Ada Quill's father was Tom Quill of Reed.").parts
+    assert (father.labels, father.fact) == (("2",), "Ada Quill's father was Tom Quill of Reed.")
+    assert (died.labels, died.fact) == ((), "")
+
+
+def test_a_sub_question_that_takes_the_outcome_of_an_open_one_is_open() -> None:
+    father, died = seen(FATHER, "Tom Quill did die in 1902.").parts
+    assert (father.labels, died.labels) == ((), ())
+
+
+def test_a_sub_question_for_a_number_is_not_covered_by_words_alone() -> None:
+    held = "Ada Quill's father was Tom Quill."
+    without, there = (seen(FATHER, held, text).parts[1] for text in ("He did die.", "He did die in 1902."))
+    assert (without.labels, there.labels) == ((), ("2",))
+
+
+def test_a_passage_in_which_names_of_the_plan_meet_is_told() -> None:
+    question = "Are Ada Quill and Tom Reeves both film directors?"
+    links = seen(question, "Ada Quill directs.", "Tom Reeves met Ada Quill.").links
+    assert [(link.label, set(link.names)) for link in links] == [("2", {"Ada Quill", "Tom Reeves"})]
+
+
+def test_open_sub_questions_of_an_edited_plan_are_lacking() -> None:
+    plan = rewritten(make_plan(QUESTION), ["Heron letters", "the colour of the roof"])
+    reflection = reflect(QUESTION, plan, [passage("1", "Heron stores letters; they are kept for 42 days.")])
+    assert (reflection.owed, reflection.enough) == (("the colour of the roof",), False)
+    assert "lacking: keep, the colour of the roof" in reflection.line

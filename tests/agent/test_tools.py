@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+from typing import Any
+
 import pytest
 from fake_library import FakeLibrary
 
 from agent.guard import Marker
 from agent.ledger import Ledger
+from agent.memory import Memory
 from agent.tools import Toolbox
 from ingest.errors import ToolError
+from retrieval.types import SearchResult
 
+TOOLS = ["search", "read", "grep", "symbols", "callers", "list_files", "recall"]
 FILES = {
     "heron.md": "# Heron\nHeron keeps letters in `ReedStore`.\n",
     "reed.py": "class ReedStore:\n    KEEP = 42\n\ndef use_it():\n    return ReedStore()\n",
@@ -22,7 +29,7 @@ def box() -> Toolbox:
 
 
 def test_every_tool_only_reads(box: Toolbox) -> None:
-    assert [spec.name for spec in box.specs] == ["search", "read", "grep", "symbols"]
+    assert [spec.name for spec in box.specs] == TOOLS
     assert {spec.effects for spec in box.specs} == {"read"}
 
 
@@ -83,6 +90,12 @@ def test_nothing_found_is_said(box: Toolbox) -> None:
         (lambda b: b.read("heron.md", True), "needs a whole number; got True"),
         (lambda b: b.read("../../etc/passwd"), "../../etc/passwd"),
         (lambda b: b.grep("("), "bad pattern '('"),
+        (lambda b: b.search(["x", 3]), "needs some text; got 3"),
+        (lambda b: b.search([]), "takes 1 to 4 queries; got 0"),
+        (lambda b: b.search(list("abcde")), "takes 1 to 4 queries; got 5"),
+        (lambda b: b.callers(""), "callers(name) needs some text; got ''"),
+        (lambda b: b.list_files(3), "list_files(glob) needs some text; got 3"),
+        (lambda b: b.recall(None), "recall(question) needs some text; got None"),
         (lambda b: b.symbols(["x"]), "symbols(name) needs some text; got ['x']"),
     ],
 )
@@ -95,3 +108,43 @@ def test_a_wrong_call_is_an_error_the_model_can_correct(box: Toolbox, call: obje
 def test_hidden_characters_of_a_source_are_shown(box: Toolbox) -> None:
     box = Toolbox(FakeLibrary({"x.md": "Heron\u200b rests."}), Ledger(), Marker())
     assert "Heron<U+200B> rests." in box.search("rests")
+
+
+def test_several_searches_run_at_the_same_time_and_are_told_in_order() -> None:
+    both = threading.Barrier(2)
+
+    class Meeting(FakeLibrary):
+        def search(self, query: str, **options: Any) -> SearchResult:
+            both.wait(5)  # fails unless the other search is under way too
+            return super().search(query, **options)
+
+    told = Toolbox(Meeting(FILES), Ledger(), Marker()).search(["class ReedStore KEEP", "Heron"], k=1)
+    assert told.index("[1] reed.py") < told.index("[2] heron.md")
+
+
+def test_one_of_several_searches_that_was_done_is_answered_as_such(box: Toolbox) -> None:
+    box.search("Heron letters", k=1)
+    told = box.search(["letters Heron", "ReedStore KEEP", "ReedStore KEEP"])
+    assert told.count("already done") == 2
+    assert "[2] reed.py" in told
+
+
+def test_callers_lists_who_calls_and_makes_the_first_ones_passages(box: Toolbox) -> None:
+    told = box.callers("ReedStore")
+    assert "ReedStore in reed.py:1 is called by 1\n  reed.py:4 use_it" in told
+    assert "[1] reed.py > use_it" in told
+    assert box.callers("quetzal") == "Nothing found."
+
+
+def test_files_are_listed_by_a_pattern_and_never_all_of_many() -> None:
+    box = Toolbox(FakeLibrary({f"src/{i:02}.py": "x = 1" for i in range(50)} | FILES), Ledger(), Marker("feedbeef"))
+    assert box.list_files("*.md") == "<sources feedbeef>\nheron.md\n</sources feedbeef>"
+    assert "… 10 more; give a narrower pattern" in box.list_files("src/*")
+
+
+def test_a_note_is_recalled_as_unchecked_and_is_no_evidence(tmp_path: Path) -> None:
+    memory, ledger = Memory(tmp_path / "memory.sqlite"), Ledger()
+    memory.remember("Who keeps letters?", "Heron\u200b does.", (), {})
+    box = Toolbox(FakeLibrary(FILES), ledger, Marker(), memory)
+    assert "unchecked note: Who keeps letters? → Heron<U+200B> does. ()" in box.recall("Who keeps letters?")
+    assert (len(ledger), box.recall("What is a barn owl?")) == (0, "Nothing found.")

@@ -104,3 +104,9 @@ def test_symbols_tells_documentation_from_code_and_unresolved_from_unmentioned(o
         "never_used_here": "unmentioned",
         "nowhere": "unknown",
     }
+
+
+def test_what_a_name_can_mean_leaves_tests_out_where_there_is_anything_else(opened: Library) -> None:
+    assert opened.meanings("fill") == ["heron/other.py:Cup.fill", "heron/pond.py:Pond.fill", "heron/pond.py:Water.fill"]
+    assert opened.meanings("quetzal") == []
+    assert opened.meanings("test_it") == ["tests/test_pond.py:test_it"]

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from agent.types import Answer, Answered, AnswerToken, Citation, Origin, Planned, Searched, Stepped
+from agent.types import (
+    Answer,
+    Answered,
+    AnswerToken,
+    Citation,
+    Clarify,
+    Origin,
+    Planned,
+    Reflected,
+    Searched,
+    Stepped,
+)
 from ingest.types import Document
 from retrieval.types import Passage
 from ui import chat
@@ -63,3 +74,14 @@ def test_lines_are_numbered_as_in_the_file_where_loading_dropped_some() -> None:
 
 def test_a_source_that_cannot_be_read_any_more_says_so() -> None:
     assert "cannot be read any more" in chat.sources(Answer("q", "a", False, (CITED,)), lambda path: None)
+
+
+def test_a_plan_its_change_and_a_question_back_are_shown_escaped() -> None:
+    turn = Turn("q").after(Clarify("Which <one>?", ("a<b>.py:f",))).after(Planned("look", ("<i> (a name)",), ("-<i>",)))
+    shown = chat.steps(turn.after(Reflected("known: <i>", True, then="stop")))
+    assert "<i> (a name)" not in shown
+    assert "<b>.py" not in shown
+    assert "Which &lt;one&gt;?" in shown
+    assert "&lt;i&gt; (a name)" in shown
+    assert "-&lt;i&gt;" in shown
+    assert "&lt;i&gt;; stop" in shown

@@ -9,7 +9,11 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.types import Answer, AnswerToken, Citation, Origin, Planned, Searched, Stepped, Usage
+from agent.contradictions import Contradiction
+from agent.plan import make_plan
+from agent.reflect import Link, Reflection, Seen
+from agent.types import Answer, AnswerToken, Citation, Origin, Planned, Reflected, Searched, Stepped, Usage
+from agent.units import Unit
 from retrieval.types import Hit, Passage
 from tests.retrieval.made import prose
 from ui import render
@@ -98,3 +102,37 @@ def test_a_step_that_failed_shows_its_code_and_the_error() -> None:
 
 def test_a_piece_of_the_draft_is_no_line_of_its_own() -> None:
     assert render.event(AnswerToken("4")) is None
+
+
+def said(label: str, text: str) -> Unit:
+    return Unit(Passage(label, "a.md", "", 1, 1, text, text, (), 1.0), text, 0, 0)
+
+
+BOTH = (said("1", "KEEP_DAYS = 42"), said("3", "It is 30."))
+
+
+def reflected() -> Reflected:
+    plan = make_plan("When did Ada Quill's father die?")
+    seen = Reflection(
+        ("Ada Quill",), (), ("die",), (), 0.5,
+        parts=(Seen(plan.parts[0], ("2",), "He was\x1b Tom."), Seen(plan.parts[1], (), "")),
+        links=(Link("2", ("Ada Quill", "Tom")),),
+        contradictions=(Contradiction("KEEP_DAYS", ("42", "30"), BOTH),),
+    )  # fmt: skip
+    return Reflected("known: Ada Quill", False, seen, "back up")
+
+
+def test_a_reflection_shows_what_covers_each_part_where_names_meet_and_what_contradicts_what() -> None:
+    assert click.unstyle(render.event(reflected()) or "").splitlines() == [
+        "reflect  known: Ada Quill; back up",
+        "    1. Ada Quill's father: covered by [2]",
+        "       fact [2] He was\\x1b Tom.",
+        "    2. When did [1] die?: open",
+        "    threads meet in [2]: Ada Quill, Tom",
+        "    contradiction, KEEP_DAYS: [1] KEEP_DAYS = 42 / [3] It is 30.",
+    ]
+
+
+def test_a_plan_shows_its_parts_and_what_was_changed() -> None:
+    shown = click.unstyle(render.event(Planned("look", ("a (a name)",), ("-b\x1b", "+a"))) or "")
+    assert shown == "plan     look\n    1. a (a name)\n    -b\\x1b\n    +a"

@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ingest.errors import UserError
 from ui import render
 from ui.commands.options import agent_options, json_option, opened, print_json, workspace_option
 
 if TYPE_CHECKING:
     from agent.loop import Agent
+    from agent.plan import Plan
     from agent.types import Answer, Event
     from retrieval.library import Library
+
+_EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor; anything else is asked instead"
 
 
 @click.command(short_help="Answer a question with checked citations.")
 @click.argument("question")
-@click.option("--plan", is_flag=True, help="Show the plan and wait: Enter goes on, another wording asks that instead.")
+@click.option("--plan", is_flag=True, help="Show the plan, and wait for it to be edited or taken.")
 @agent_options
 @json_option
 @workspace_option
 def ask(question: str, plan: bool, as_json: bool, workspace: Path | None, **chosen: Any) -> None:
-    """Answer QUESTION from what is indexed, with every step shown and every citation checked."""
+    """Answer QUESTION from what is indexed, with every step shown and every citation checked.
+
+    With --plan, on a terminal, the sub-questions are shown before the work. Enter goes on; `2: TEXT`
+    rewrites the second one, `-2` removes it, `+ TEXT` adds one, `e` opens all in your editor, and
+    any other line is asked instead. Where the question can mean several things, that is asked first.
+    """
     with opened(workspace) as library:
-        answer = run(library, question, chosen, quiet=as_json, plan=plan and sys.stdin.isatty())
+        answer = run(library, question, chosen, quiet=as_json, plan=plan and not as_json and sys.stdin.isatty())
     if as_json:
         print_json(answer.as_json())
 
@@ -62,22 +70,40 @@ def agent_for(library: Library, chosen: Mapping[str, Any]) -> Agent:
 
 
 def planned(agent: Agent, question: str) -> Iterator[Event]:
-    """Yield the events of a run, waiting after its plan; a line typed there is asked instead, and its plan shown."""
+    """Yield the events of a run whose plan was seen first: edited, or replaced by another question, until Enter."""
+    from agent.clarify import clarified
+    from agent.plan import make_plan
+    from agent.plan_edit import announced, revised
     from agent.types import Planned
 
-    again: str | None = question
-    while again is not None:
-        asked, again = again, None
-        with closing(cast("Generator[Event]", agent.stream(asked))) as events:
-            for event in events:
-                yield event
-                if isinstance(event, Planned) and (typed := _typed()):
-                    again = typed
-                    break
+    if open_point := agent.clarify(question):
+        yield open_point
+        question = clarified(question, open_point, _typed("A number, other words, or Enter to go on"))
+    plan = make_plan(question)
+    yield announced(plan)
+    while typed := _typed(_EDITS):
+        try:
+            edited = _in_editor(plan) if typed == "e" else revised(plan, typed)
+        except UserError as error:
+            click.echo(str(error), err=True)
+            continue
+        if edited is None:
+            question = typed
+        plan = edited or make_plan(question)
+        yield announced(plan)
+    yield from (event for event in agent.stream(question, plan) if not isinstance(event, Planned))
 
 
-def _typed() -> str:
-    typed: str = click.prompt("Enter to go on, or ask otherwise", default="", show_default=False, err=True)
+def _in_editor(plan: Plan) -> Plan:
+    """The plan as it is after its sub-questions were edited, one a line, in the user's editor."""
+    from agent.plan_edit import rewritten
+
+    text = click.edit("".join(f"{part.text}\n" for part in plan.parts), extension=".txt")
+    return plan if text is None else rewritten(plan, [line for line in text.splitlines() if line.strip()])
+
+
+def _typed(prompt: str) -> str:
+    typed: str = click.prompt(prompt, default="", show_default=False, err=True)
     return typed.strip()
 
 
