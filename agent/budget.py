@@ -15,7 +15,6 @@ from ingest.errors import HopliteError
 
 Reason = Literal["seconds", "stop"]
 
-_LONGEST_REPLY = 100_000  # characters; a model that ignores `max_tokens` is cut here
 _GLANCE = 0.1  # seconds between looks at the clock and the stop request while a model is silent
 
 
@@ -94,7 +93,8 @@ class Call:
     def _on_token(self, piece: str) -> None:
         if self.cut or (reason := self._budget.spent):
             raise BudgetSpent(self.cut or reason or "stop")  # ends the call inside the model
-        self._pieces.put(piece)
+        if piece:
+            self._pieces.put(piece)
 
     def __iter__(self) -> Iterator[str]:
         while True:
@@ -112,11 +112,10 @@ class Call:
                 raise piece
             if not isinstance(piece, str):
                 self.completion = piece
-                self.text = piece.text[:_LONGEST_REPLY]
+                self.text = piece.text
                 return
-            if len(self.text) < _LONGEST_REPLY:
-                self.text += piece
-                yield piece
+            self.text += piece
+            yield piece
 
 
 class MeteredChat:

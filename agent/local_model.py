@@ -25,6 +25,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from agent.models import CONNECT_SECONDS, Piece, Request, Say, Stream
+from agent.retries import Passing
 from ingest.errors import ModelUnavailable, UserError
 from retrieval import weights
 
@@ -177,7 +178,7 @@ def local_stream(which: str, *, say: Say | None = None) -> Stream:
         except TimeoutError:
             raise  # An OSError too, but its message is the caller's.
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: not JSON.
-            raise ModelUnavailable(
+            raise Passing(
                 f"The local language model stopped while answering ({server.last_word() or error}), perhaps for want "
                 "of memory. Ask again, it will be started again, or use `--model none`."
             ) from error

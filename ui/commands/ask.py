@@ -52,7 +52,7 @@ def agent_for(library: Library, chosen: Mapping[str, Any]) -> Agent:
     `chosen` is what the command line says, None where it says nothing.
     """
     from agent.build import make_agent
-    from agent.models import is_remote, leaves_the_machine
+    from agent.remote_models import is_remote, leaves_the_machine
     from agent.settings import load_settings
 
     settings = load_settings(library.workspace.folder, chosen).settings
