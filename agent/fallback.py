@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from agent.models import ChatModel, Completion, Message
+from agent.models import ChatModel, Completion, Message, Price
 from ingest.errors import ModelUnavailable
 
 REST = 60.0
@@ -27,6 +27,15 @@ class Fallback:
     def name(self) -> str:
         """The names, with commas."""
         return ", ".join(chat.name for chat in self._chats)
+
+    @property
+    def price(self) -> Price | None:
+        """What a token costs at most, None where one model's price is not known."""
+        prices = [chat.price for chat in self._chats]
+        known = [price for price in prices if price is not None]
+        if len(known) < len(prices):
+            return None
+        return Price(*(max(column) for column in zip(*((p.input, p.cached, p.output) for p in known), strict=True)))
 
     def complete(
         self,

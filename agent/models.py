@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
@@ -39,11 +39,28 @@ class Message(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars a token: read, found in the provider's cache instead, written."""
+
+    input: float
+    cached: float
+    output: float
+
+    def of(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> float:
+        """Return the dollars of a call; `cached_tokens` are some of the `input_tokens`."""
+        return self.input * (input_tokens - cached_tokens) + self.cached * cached_tokens + self.output * output_tokens
+
+
+FREE = Price(0.0, 0.0, 0.0)
+"""The price of what runs on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What a model answered. Tokens are the model's own; `cached_tokens` of the `input_tokens` were not read again.
 
     `first_token_seconds` is the wait until the first piece of text, equal to `seconds` where there was no text.
-    `model` is the one that answered.
+    `model` is the one that answered; `dollars` is None where its price or its tokens are not known.
     """
 
     text: str
@@ -53,6 +70,7 @@ class Completion:
     seconds: float
     first_token_seconds: float
     model: str = ""
+    dollars: float | None = None
 
 
 class ChatModel(Protocol):
@@ -61,6 +79,11 @@ class ChatModel(Protocol):
     @property
     def name(self) -> str:
         """The name the user chose it by."""
+        ...
+
+    @property
+    def price(self) -> Price | None:
+        """What its tokens cost at most, None where that is not known. Asking a remote model's takes seconds, once."""
         ...
 
     def complete(
@@ -119,6 +142,12 @@ class StreamedChat:
     name: str
     stream: Stream
     call_seconds: float = CALL_SECONDS
+    pricing: Callable[[], Price | None] = lambda: None
+
+    @property
+    def price(self) -> Price | None:
+        """What its tokens cost. See `ChatModel.price`."""
+        return self.pricing()
 
     def complete(
         self,
@@ -153,7 +182,12 @@ class StreamedChat:
             span.set_attribute("gen_ai.usage.cache_read.input_tokens", completion.cached_tokens)
             span.set_attribute("gen_ai.usage.output_tokens", completion.output_tokens)
             span.set_attribute("hoplite.first_token_seconds", completion.first_token_seconds)
-            return completion
+            price = self.price if completion.input_tokens else None  # A provider that counts no tokens has no cost.
+            if price is None:
+                return completion
+            dollars = price.of(completion.input_tokens, completion.cached_tokens, completion.output_tokens)
+            span.set_attribute("hoplite.dollars", dollars)
+            return replace(completion, dollars=dollars)
 
     def _try(self, request: Request, reply: _Reply, span: trace.Span) -> Completion:
         """Ask, and again while what failed may pass. Text that was shown cannot be taken back: after it, never."""
@@ -248,10 +282,11 @@ def _one(name: str, call_seconds: float, say: Say | None) -> StreamedChat:
     if name == "local" or name.startswith("local:"):
         from agent.local_model import local_stream
 
-        return StreamedChat(name, local_stream(name.removeprefix("local").removeprefix(":"), say=say), call_seconds)
-    from agent.remote_models import litellm_stream
+        stream = local_stream(name.removeprefix("local").removeprefix(":"), say=say)
+        return StreamedChat(name, stream, call_seconds, lambda: FREE)
+    from agent.remote_models import litellm_stream, price_of
 
-    return StreamedChat(name, litellm_stream(name), call_seconds)
+    return StreamedChat(name, litellm_stream(name), call_seconds, lambda: price_of(name))
 
 
 def as_smolagents(chat: ChatModel, *, max_tokens: int = 512, temperature: float = 0.0) -> Model:

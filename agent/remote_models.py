@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.models import CONNECT_SECONDS, Piece, Request, Stream, members
+from agent.models import CONNECT_SECONDS, FREE, Piece, Price, Request, Stream, members
 from agent.retries import Passing, seconds_asked
 from ingest.errors import ModelUnavailable
 
@@ -55,18 +55,46 @@ def leaves_the_machine(*names: str) -> str:
     )
 
 
+def price_of(name: str) -> Price | None:
+    """Return what the model's tokens cost by LiteLLM's own price list, None where that is not known.
+
+    A model of this machine costs nothing. OpenAI's prices hold at OpenAI's address only, and a price of nothing
+    elsewhere is one that the list does not know.
+    """
+    if not _is_remote(name):
+        return FREE
+    provider, slash, rest = name.partition("/")
+    if provider == "openai" and _address(name) != _ADDRESSES["openai"][1]:
+        return None
+    listed = _litellm().model_cost
+    entry = listed.get(name) or {}
+    if not entry and slash and (other := listed.get(rest, {})).get("litellm_provider") == provider:
+        entry = other
+    read, written = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
+    if not read and not written:
+        return None
+    cached = entry.get("cache_read_input_token_cost")
+    return Price(read or 0.0, (read or 0.0) if cached is None else cached, written or 0.0)
+
+
+def _litellm() -> Any:
+    # Importing LiteLLM fetches a price list from the network unless told to use its own copy.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    litellm.suppress_debug_info = True  # Else it prints advertisements for itself on every error.
+    litellm.telemetry = False
+    return litellm
+
+
 def litellm_stream(name: str) -> Stream:
     """A provider over LiteLLM, which reads the key of the provider that `name` names from the environment."""
 
     def stream(request: Request) -> Generator[Piece, None, None]:
-        # Importing LiteLLM fetches a price list from the network unless told to use its own copy.
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        litellm = _litellm()
         import httpx
-        import litellm
         import openai
 
-        litellm.suppress_debug_info = True  # Else it prints advertisements for itself on every error.
-        litellm.telemetry = False
         try:
             answer = litellm.completion(
                 # Ollama's older interface flattens the conversation into one prompt.

@@ -14,6 +14,7 @@ from agent.citations import changed
 from agent.guard import Marker
 from agent.ledger import Ledger
 from agent.plan import Plan
+from agent.roles import Roles
 from agent.tools import Toolbox
 from agent.types import Library, Note, Step
 from ingest.types import Document, Kind
@@ -25,11 +26,11 @@ _TRACER = "hoplite.agent"
 class Run:
     """The state of one question. Its root span is open until `end`."""
 
-    def __init__(self, question: str, plan: Plan, budget: Budget, chat: MeteredChat | None, library: Library) -> None:
+    def __init__(self, question: str, plan: Plan, budget: Budget, chats: Roles[MeteredChat], library: Library) -> None:
         self.question = question
         self.plan = plan
         self.budget = budget
-        self.chat = chat
+        self.chats = chats
         self.library = library
         self.marker = Marker()
         self.ledger = Ledger()
@@ -48,9 +49,14 @@ class Run:
         """The run's trace, 32 hexadecimal digits; all zeros where nothing is traced."""
         return trace.format_trace_id(self._span.get_span_context().trace_id)
 
+    @property
+    def chat(self) -> MeteredChat | None:
+        """The model that writes the answer; None answers without one."""
+        return self.chats.answer
+
     def end(self) -> None:
         """Close the root span."""
-        self._span.set_attribute("hoplite.stopped", self.budget.spent or "")
+        self._span.set_attribute("hoplite.stopped", self.budget.ended_by or "")
         self._span.end()
 
     def open(self, name: str) -> Stage:

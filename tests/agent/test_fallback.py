@@ -8,7 +8,7 @@ import pytest
 
 from agent import fallback
 from agent.fallback import Fallback
-from agent.models import Message, make_chat
+from agent.models import Message, Price, make_chat
 from agent.testing import ScriptedModel
 from ingest.errors import ModelUnavailable, UserError
 
@@ -85,3 +85,9 @@ def test_a_name_with_commas_is_a_chain() -> None:
     assert make_chat(" openai/gpt-x ,local, ").name == "openai/gpt-x, local"
     with pytest.raises(UserError, match="has none among its models"):
         make_chat("local, none")
+
+
+def test_its_price_is_the_dearest_and_unknown_where_one_is() -> None:
+    cheap, dear = ScriptedModel([], price=Price(1, 1, 5)), ScriptedModel([], price=Price(2, 0, 4))
+    assert Fallback([cheap, dear]).price == Price(2, 1, 5)
+    assert Fallback([cheap, ScriptedModel([], price=None)]).price is None

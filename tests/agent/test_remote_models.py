@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from agent import retries
-from agent.models import LONGEST_REPLY, Completion, Message, StreamedChat, make_chat
-from agent.remote_models import is_remote, leaves_the_machine, litellm_stream
+from agent.models import FREE, LONGEST_REPLY, Completion, Message, Price, StreamedChat, make_chat
+from agent.remote_models import is_remote, leaves_the_machine, litellm_stream, price_of
 from ingest.errors import ModelUnavailable
 
 # LiteLLM's classes make pydantic warn while they are completed, at the first answer: nothing of ours.
@@ -303,3 +303,29 @@ def test_an_endless_answer_is_cut(provider: Provider) -> None:
     provider.script = [two_megabytes]
     pieces: list[str] = []
     assert ask(on_token=pieces.append).text == "x" * LONGEST_REPLY == "".join(pieces)
+
+
+def test_a_price_is_known_from_the_list_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    import litellm
+
+    for variable in ("OPENAI_BASE_URL", "OLLAMA_API_BASE"):
+        monkeypatch.delenv(variable, raising=False)
+    one = {"input_cost_per_token": 2e-6, "output_cost_per_token": 8e-6}
+    listed = {
+        "heron-1": one | {"litellm_provider": "openai", "cache_read_input_token_cost": 5e-7},
+        "groq/heron-2": one,
+        "anthropic/free": {"input_cost_per_token": 0, "output_cost_per_token": 0},
+    }
+    monkeypatch.setattr(litellm, "model_cost", listed)
+    assert price_of("openai/heron-1") == price_of("heron-1") == Price(2e-6, 5e-7, 8e-6)
+    assert price_of("groq/heron-2") == Price(2e-6, 2e-6, 8e-6)
+    assert [price_of(name) for name in ("anthropic/heron-1", "anthropic/free", "openai/unheard")] == [None] * 3
+    assert price_of("ollama/llama3.2") == FREE
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://elsewhere.example/v1")
+    assert price_of("openai/heron-1") is None
+
+
+def test_the_list_that_is_shipped_has_prices() -> None:
+    price = price_of("anthropic/claude-sonnet-4-5")
+    assert price is not None
+    assert 0 < price.cached < price.input < price.output
