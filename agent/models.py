@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from opentelemetry import trace
 
+from agent.prompts import version
 from agent.retries import Passing, wait_before
 from ingest.errors import ModelUnavailable, UserError
 
@@ -165,6 +166,8 @@ class StreamedChat:
             "gen_ai.request.max_tokens": max_tokens,
             "gen_ai.request.temperature": temperature,
         }
+        if prompts := [its for message in messages if (its := version(message["content"]))]:
+            attributes["hoplite.prompt"] = " ".join(prompts)
         tracer = trace.get_tracer("hoplite.agent")
         with tracer.start_as_current_span(
             f"chat {self.name}", kind=trace.SpanKind.CLIENT, attributes=attributes
