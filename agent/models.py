@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
+IDLE_SECONDS = 600.0
+"""After so long without a question the model on this machine gives its memory back."""
+
 LONGEST_REPLY = 100_000
 """Characters. A model that ignores `max_tokens` is cut here."""
 
@@ -261,11 +264,12 @@ def members(name: str) -> tuple[str, ...]:
     return tuple(member for part in name.split(",") if (member := part.strip()))
 
 
-def make_chat(name: str, *, say: Say | None = None) -> ChatModel:
+def make_chat(name: str, *, say: Say | None = None, idle_seconds: float = IDLE_SECONDS) -> ChatModel:
     """Return the language model called `name`; nothing is loaded or reached before its first call.
 
     Of several names with commas each is asked where the one before is unavailable. `say` gets a line when a first call
-    will take a while. `none` is no language model: its caller answers without, and it is not one of several.
+    will take a while; a model on this machine leaves memory after `idle_seconds`. `none` is no language model: its
+    caller answers without, and it is not one of several.
     """
     named = members(name)
     if not named or name.strip() == "none":
@@ -273,7 +277,7 @@ def make_chat(name: str, *, say: Say | None = None) -> ChatModel:
     if "none" in named:
         raise UserError(f"{name!r} has none among its models. Leave it out, or give `none` alone.")
     # Together they have the time of one call, so that a silent one leaves time for the next.
-    chats = [_one(member, CALL_SECONDS / len(named), say) for member in named]
+    chats = [_one(member, CALL_SECONDS / len(named), say, idle_seconds) for member in named]
     if len(chats) == 1:
         return chats[0]
     from agent.fallback import Fallback
@@ -281,11 +285,12 @@ def make_chat(name: str, *, say: Say | None = None) -> ChatModel:
     return Fallback(chats)
 
 
-def _one(name: str, call_seconds: float, say: Say | None) -> StreamedChat:
+def _one(name: str, call_seconds: float, say: Say | None, idle_seconds: float) -> StreamedChat:
     if name == "local" or name.startswith("local:"):
         from agent.local_model import local_stream
 
-        stream = local_stream(name.removeprefix("local").removeprefix(":"), say=say)
+        which = name.removeprefix("local").removeprefix(":")
+        stream = local_stream(which, say=say, idle_seconds=idle_seconds)
         return StreamedChat(name, stream, call_seconds, lambda: FREE)
     from agent.remote_models import litellm_stream, price_of
 

@@ -63,5 +63,9 @@ def make_roles(settings: Settings, *, say: Say | None = None) -> Roles[ChatModel
     from agent.models import make_chat
 
     named = names(settings)
-    made = {name: make_chat(name, say=say) for name in named.chats if name != "none"}
+    made = {
+        name: make_chat(name, say=say, idle_seconds=60 * settings.idle_minutes)
+        for name in named.chats
+        if name != "none"
+    }
     return Roles(*(made.get(name or "") for name in named.each))

@@ -42,6 +42,7 @@ class Settings(BaseModel):
     store_replicas: int | None = Field(None, ge=1, le=100, description="machines that hold each part of it")
     store_consistency: int | None = Field(None, ge=1, le=100, description="replicas that acknowledge a write")
     store_payload_on_disk: bool | None = Field(None, description="whether its texts and names stay out of memory")
+    idle_minutes: float = Field(10.0, gt=0, description="minutes after which the local model, unasked, leaves memory")
     max_steps: int = Field(2, ge=0, le=50, description="code steps a question may take")
     max_seconds: float = Field(120.0, gt=0, le=86_400, description="seconds a question may take")
     max_tokens: int | None = Field(None, ge=1, description="tokens a question may take, read and written together")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fake_library import FakeLibrary
 
@@ -27,12 +29,14 @@ FILES = {
 )
 class TestWithWeights:
     @pytest.fixture(autouse=True)
-    def models(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def models(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOPLITE_MODELS", str(MODELS))
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
     def answer(self, question: str) -> Answer:
         limits = Limits(breadth=1, max_steps=2)
-        return Agent(FakeLibrary(FILES), chat=make_chat("local"), executor=SandboxExecutor, limits=limits).ask(question)
+        chat = make_chat("local", idle_seconds=5)
+        return Agent(FakeLibrary(FILES), chat=chat, executor=SandboxExecutor, limits=limits).ask(question)
 
     def test_an_easy_question_ends_after_one_call(self) -> None:
         answer = self.answer("What keeps the letters of the harbour office?")
