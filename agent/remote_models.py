@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from ingest.errors import ModelUnavailable
 _ADDRESSES = {
     "ollama": ("OLLAMA_API_BASE", "http://localhost:11434"),
     "openai": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    "huggingface": ("HUGGINGFACE_API_BASE", "https://router.huggingface.co/v1"),
     "hosted_vllm": ("HOSTED_VLLM_API_BASE", ""),
     "lm_studio": ("LM_STUDIO_API_BASE", ""),
 }
@@ -24,7 +26,10 @@ _PASSING = frozenset({408, 429})  # and all from 500 on
 
 def _address(name: str) -> str:
     """Return the address that answers for `name`, empty where only LiteLLM knows it."""
-    variable, default = _ADDRESSES.get(name.partition("/")[0], ("", ""))
+    provider, *rest = name.split("/")
+    variable, default = _ADDRESSES.get(provider, ("", ""))
+    if provider == "huggingface" and len(rest) > 2:  # huggingface/PROVIDER/ORG/NAME: LiteLLM knows that one's route.
+        default = ""
     return os.environ.get(variable, default) if variable else ""
 
 
@@ -84,6 +89,8 @@ def _litellm() -> Any:
 
     litellm.suppress_debug_info = True  # Else it prints advertisements for itself on every error.
     litellm.telemetry = False
+    # Its warnings are of prices and of the like; what concerns a user is an error that is raised.
+    logging.getLogger("LiteLLM").setLevel(logging.ERROR)
     return litellm
 
 

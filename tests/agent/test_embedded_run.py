@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from fake_library import FakeLibrary
 
@@ -29,9 +27,8 @@ FILES = {
 )
 class TestWithWeights:
     @pytest.fixture(autouse=True)
-    def models(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def models(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOPLITE_MODELS", str(MODELS))
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
     def answer(self, question: str) -> Answer:
         limits = Limits(breadth=1, max_steps=2)

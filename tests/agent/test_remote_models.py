@@ -34,12 +34,15 @@ def test_models_of_this_machine_are_not_remote(name: str, monkeypatch: pytest.Mo
     ("name", "place"),
     [
         ("openai/gpt-x", "https://api.openai.com/v1"),
+        ("huggingface/org/name", "https://router.huggingface.co/v1"),
+        ("huggingface/together/org/name", "the provider of"),
         ("anthropic/claude-x", "the provider of"),
         ("mistral-x", "provider"),
     ],
 )
 def test_other_models_are_remote_and_the_place_is_named(name: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.delenv("HUGGINGFACE_API_BASE", raising=False)
     assert is_remote(name)
     line = leaves_the_machine(name)
     assert place in line
@@ -208,6 +211,53 @@ def test_litellm_streams_an_answer_with_its_tokens(provider: Provider) -> None:
     assert answer.model == "openai/gpt-4o-mini"
     assert provider.asked[0]["messages"] == ASKED
     assert (provider.asked[0]["max_tokens"], provider.asked[0]["stop"]) == (16, ["<end>"])
+
+
+def test_hugging_face_is_asked_in_openais_form_with_its_token(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    keys: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        keys.append(handler.headers["Authorization"])
+        answers(handler)
+
+    provider.script = [answer]
+    monkeypatch.setenv("HUGGINGFACE_API_BASE", f"http://127.0.0.1:{provider.server_port}/v1")
+    monkeypatch.setenv("HF_TOKEN", "hf-key")
+    said = make_chat("huggingface/org/name:fast").complete(ASKED, max_tokens=16)
+    assert (said.text, said.input_tokens, said.output_tokens) == ("In reeds.", 9, 2)
+    assert (provider.asked[0]["model"], provider.asked[0]["messages"], keys) == (
+        "org/name:fast",
+        ASKED,
+        ["Bearer hf-key"],
+    )
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ollama_is_asked_in_its_own_form(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        begun(handler)
+        if handler.path == "/api/show":  # LiteLLM asks for the model's capabilities first.
+            sent(handler, b'{"template": "", "model_info": {}}')
+            handler.wfile.write(b"0\r\n\r\n")
+            return
+        for piece in ("In ", "reeds."):
+            said = {"model": "m", "message": {"role": "assistant", "content": piece}, "done": False}
+            sent(handler, f"{json.dumps(said)}\n".encode())
+        counts = {"done": True, "done_reason": "stop", "prompt_eval_count": 9, "eval_count": 2}
+        last = {"model": "m", "message": {"role": "assistant", "content": ""}} | counts
+        sent(handler, f"{json.dumps(last)}\n".encode())
+        handler.wfile.write(b"0\r\n\r\n")
+
+    provider.script = [answer]
+    monkeypatch.setenv("OLLAMA_API_BASE", f"http://127.0.0.1:{provider.server_port}")
+    said = make_chat("ollama/llama3.2").complete(ASKED, max_tokens=16)
+    assert (said.text, said.input_tokens, said.output_tokens, said.dollars) == ("In reeds.", 9, 2, 0)
+    (body,) = [body for body in provider.asked if "messages" in body]
+    assert [(turn["role"], turn["content"]) for turn in body["messages"]] == [
+        (turn["role"], turn["content"]) for turn in ASKED
+    ]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
