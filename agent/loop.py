@@ -108,6 +108,7 @@ class Agent:
         try:
             chats = self._chats.map(lambda chat: MeteredChat(chat, budget))
         except UserError:
+            self._budget = None
             self._busy.release()
             raise
         return Run(question, make_plan(question), budget, chats, self._library)

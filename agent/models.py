@@ -163,14 +163,14 @@ class StreamedChat:
         on_token: Callable[[str], None] | None = None,
     ) -> Completion:
         """Return the next turn. See `ChatModel.complete`."""
+        prompts = " ".join(its for message in messages if (its := version(message["content"])))
         attributes: dict[str, str | int | float] = {
+            "hoplite.prompt": prompts,
             "gen_ai.operation.name": "chat",
             "gen_ai.request.model": self.name,
             "gen_ai.request.max_tokens": max_tokens,
             "gen_ai.request.temperature": temperature,
         }
-        if prompts := [its for message in messages if (its := version(message["content"]))]:
-            attributes["hoplite.prompt"] = " ".join(prompts)
         tracer = trace.get_tracer("hoplite.agent")
         with tracer.start_as_current_span(
             f"chat {self.name}", kind=trace.SpanKind.CLIENT, attributes=attributes
