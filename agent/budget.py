@@ -3,38 +3,73 @@
 from __future__ import annotations
 
 import contextvars
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.models import ChatModel, Completion, Message
 from agent.types import Usage
-from ingest.errors import HopliteError
+from ingest.errors import HopliteError, UserError
 
-Reason = Literal["seconds", "stop"]
+Reason = Literal["seconds", "tokens", "dollars", "stop"]
 
-_LONGEST_REPLY = 100_000  # characters; a model that ignores `max_tokens` is cut here
 _GLANCE = 0.1  # seconds between looks at the clock and the stop request while a model is silent
+_TURN = 16  # tokens that a turn takes beside its text
 
 
 class BudgetSpent(HopliteError):
-    """The run's time is over, or someone stopped it; `reason` says which."""
+    """A cap of the run is reached, or someone stopped it; `reason` says which."""
 
     def __init__(self, reason: Reason) -> None:
-        super().__init__({"seconds": "the time for this run is over", "stop": "the run was stopped"}[reason])
+        said = {
+            "seconds": "the time for this run is over",
+            "tokens": "the tokens for this run are used up",
+            "dollars": "the dollars for this run are used up",
+            "stop": "the run was stopped",
+        }
+        super().__init__(said[reason])
         self.reason = reason
 
 
-class Budget:
-    """The time of one run, from the moment it is made. `stop` may be called from any thread."""
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a call may take at most: kept aside until it is over."""
 
-    def __init__(self, max_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    tokens: int
+    dollars: float
+
+
+class Budget:
+    """What one run may take, from the moment it is made, and has taken. `stop` may be called from any thread.
+
+    `max_tokens` and `max_cost`, in US dollars, are over all calls. They are kept by not beginning a call that could go
+    beyond them; time and a stop also end a call that is under way.
+    """
+
+    def __init__(
+        self,
+        max_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        max_tokens: int | None = None,
+        max_cost: float | None = None,
+    ) -> None:
         self._clock = clock
         self._began = clock()
         self._max_seconds = max_seconds
+        self._max_tokens = math.inf if max_tokens is None else max_tokens
+        self._max_cost = math.inf if max_cost is None else max_cost
         self._stopped = threading.Event()
+        self._counting = threading.Lock()
+        self._tokens = 0  # taken, and held by calls under way or never finished
+        self._dollars = 0.0
+        self._refused: Reason | None = None
+        self._usage = Usage()
+        self._models: dict[str, None] = {}
 
     @property
     def seconds(self) -> float:
@@ -47,20 +82,72 @@ class Budget:
         return max(0.0, self._max_seconds - self.seconds)
 
     @property
+    def usage(self) -> Usage:
+        """The calls so far, and the tokens and dollars of those that ended by themselves."""
+        return self._usage
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that answered, in the order in which they first did."""
+        return tuple(self._models)
+
+    @property
+    def has_cost_cap(self) -> bool:
+        """Whether dollars are limited: then every call needs a price."""
+        return self._max_cost < math.inf
+
+    @property
     def spent(self) -> Reason | None:
-        """Why nothing more may begin, or None."""
+        """Why nothing more may begin, or None. Without tokens or dollars a search may, and perhaps a smaller call."""
         if self._stopped.is_set():
             return "stop"
         return None if self.left > 0 else "seconds"
 
-    def has_share(self, share: float) -> bool:
-        """Return whether less than this share of the time has gone: what remains is kept for the answer."""
-        return self.spent is None and self.seconds < share * self._max_seconds
+    @property
+    def ended_by(self) -> Reason | None:
+        """Why the run has done less than it would have, or None."""
+        return self.spent or self._refused
 
-    def check(self) -> None:
-        """Raise BudgetSpent where nothing more may begin."""
-        if (reason := self.spent) is not None:
-            raise BudgetSpent(reason)
+    def has_share(self, share: float) -> bool:
+        """Return whether less than this share of each cap has gone: what remains is kept for the answer."""
+        return (
+            self.spent is None
+            and self.seconds < share * self._max_seconds
+            and self._tokens < share * self._max_tokens
+            and self._dollars < share * self._max_cost
+        )
+
+    def hold(self, tokens: int, dollars: float) -> Hold:
+        """Count a call and keep aside what it may take at most. Raises BudgetSpent where that much is not left."""
+        reason = self.spent
+        with self._counting:
+            if reason is None and self._tokens + tokens > self._max_tokens:
+                reason = self._refused = "tokens"
+            elif reason is None and self._dollars + dollars > self._max_cost:
+                reason = self._refused = "dollars"
+            if reason is not None:
+                raise BudgetSpent(reason)
+            self._tokens += tokens
+            self._dollars += dollars
+            self._usage = replace(self._usage, calls=self._usage.calls + 1)
+        return Hold(tokens, dollars)
+
+    def settle(self, held: Hold, done: Completion) -> None:
+        """Count what a finished call took. Of one whose model counted no tokens all that was held stays taken."""
+        with self._counting:
+            used = self._usage
+            if done.input_tokens:
+                self._tokens += done.input_tokens + done.output_tokens - held.tokens
+            if done.dollars is not None:
+                self._dollars += done.dollars - held.dollars
+            self._usage = Usage(
+                used.calls,
+                used.input_tokens + done.input_tokens,
+                used.cached_tokens + done.cached_tokens,
+                used.output_tokens + done.output_tokens,
+                None if used.dollars is None or done.dollars is None else used.dollars + done.dollars,
+            )
+            self._models[done.model] = None
 
     def stop(self) -> None:
         """End the run at its next glance at the budget, at most a tenth of a second into a model call."""
@@ -94,7 +181,8 @@ class Call:
     def _on_token(self, piece: str) -> None:
         if self.cut or (reason := self._budget.spent):
             raise BudgetSpent(self.cut or reason or "stop")  # ends the call inside the model
-        self._pieces.put(piece)
+        if piece:
+            self._pieces.put(piece)
 
     def __iter__(self) -> Iterator[str]:
         while True:
@@ -112,47 +200,50 @@ class Call:
                 raise piece
             if not isinstance(piece, str):
                 self.completion = piece
-                self.text = piece.text[:_LONGEST_REPLY]
+                self.text = piece.text
                 return
-            if len(self.text) < _LONGEST_REPLY:
-                self.text += piece
-                yield piece
+            self.text += piece
+            yield piece
 
 
 class MeteredChat:
     """A chat model within a run's budget: each call is checked before it starts, counted, and ended on time."""
 
     def __init__(self, chat: ChatModel, budget: Budget) -> None:
+        """Raises UserError where dollars are limited and nobody knows what the model costs."""
         self._chat = chat
         self._budget = budget
-        self._usage = Usage()
+        self.price = chat.price if budget.has_cost_cap else None
+        if budget.has_cost_cap and self.price is None:
+            raise UserError(
+                f"What {chat.name} costs is not known, so that no dollars can be counted. Leave out --max-cost "
+                "(max_cost), set max_tokens instead, or choose a model with a known price."
+            )
 
     @property
     def name(self) -> str:
         """The model's name."""
         return self._chat.name
 
-    @property
-    def usage(self) -> Usage:
-        """The calls so far, and the tokens of those that ended by themselves."""
-        return self._usage
-
     def begin(
         self, messages: Sequence[Message], *, max_tokens: int, stop: Sequence[str] = (), temperature: float = 0.0
     ) -> Call:
-        """Start a call. Raises BudgetSpent where there is no time for one."""
-        self._budget.check()
-        used = self._usage
-        self._usage = Usage(used.calls + 1, used.input_tokens, used.cached_tokens, used.output_tokens)
+        """Start a call. Raises BudgetSpent where there is not enough left for one."""
+        held = self._hold(messages, max_tokens)
 
         def work(on_token: Callable[[str], None]) -> Completion:
             done = self._chat.complete(
                 messages, max_tokens=max_tokens, stop=stop, temperature=temperature, on_token=on_token
             )
-            self._count(done)
+            self._budget.settle(held, done)
             return done
 
         return Call(work, self._budget)
+
+    def _hold(self, messages: Sequence[Message], max_tokens: int) -> Hold:
+        """Keep aside what a call takes at most. Prose and code have some four bytes a token, so two is safe."""
+        read = sum(len(message["content"].encode("utf-8", "replace")) // 2 + _TURN for message in messages)
+        return self._budget.hold(read + max_tokens, self.price.of(read, 0, max_tokens) if self.price else 0.0)
 
     def complete(
         self,
@@ -171,12 +262,3 @@ class MeteredChat:
         if call.completion is None:
             raise BudgetSpent(call.cut or "stop")
         return call.completion
-
-    def _count(self, done: Completion) -> None:
-        used = self._usage
-        self._usage = Usage(
-            used.calls,
-            used.input_tokens + done.input_tokens,
-            used.cached_tokens + done.cached_tokens,
-            used.output_tokens + done.output_tokens,
-        )

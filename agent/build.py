@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from agent.loop import Agent
     from agent.memory import Memory
     from agent.models import ChatModel
+    from agent.roles import Roles
     from agent.settings import Settings
     from agent.tracing import Tracing
     from agent.types import Library as Searchable
@@ -34,23 +35,20 @@ def make_agent(
     settings: Settings,
     *,
     workspace: Workspace | None = None,
-    chat: ChatModel | None = None,
+    chat: ChatModel | Roles[ChatModel] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Agent:
     """Return an agent over an open library.
 
-    `workspace` keeps its memory; without one nothing is remembered. `chat` replaces the model that the settings name;
-    `say` gets a line when loading that one will take a while. Nothing is loaded before the first question.
+    `workspace` keeps its memory; without one nothing is remembered. `chat` replaces the models that the settings name;
+    `say` gets a line when loading one of those will take a while. Nothing is loaded before the first question.
     """
     from agent.loop import Agent
+    from agent.roles import make_roles
 
-    if chat is None and settings.model != "none":
-        from agent.models import make_chat
-
-        chat = make_chat(settings.model, say=say)
     return Agent(
         library,
-        chat=chat,
+        chat=make_roles(settings, say=say) if chat is None else chat,
         memory=_memory(workspace) if settings.memory and workspace else None,
         executor=lambda: _executor(settings),
         limits=limits(settings),
@@ -58,12 +56,18 @@ def make_agent(
 
 
 def limits(settings: Settings) -> Limits:
-    """Return what a run may take. A model on this machine gets the compact prompts, any other one the full ones."""
-    small = settings.model.startswith(("local", "ollama/"))
+    """Return what a run may take. Where a model on this machine may be asked, the prompts are the compact ones."""
+    from agent.models import members
+    from agent.roles import names
+
+    asked = [member for name in names(settings).chats for member in members(name)]
+    small = any(member.startswith(("local", "ollama/")) for member in asked)
     profile = settings.profile if settings.profile != "auto" else ("compact" if small else "full")
     return Limits(
         max_steps=settings.max_steps,
         max_seconds=settings.max_seconds,
+        max_tokens=settings.max_tokens,
+        max_cost=settings.max_cost,
         passages=settings.passages,
         breadth=settings.breadth,
         profile=profile,

@@ -122,6 +122,7 @@ class _Fenced:
     def __init__(self, chat: ChatModel) -> None:
         self._chat = chat
         self.name = chat.name
+        self.price = chat.price
 
     def complete(self, messages: Sequence[Message], **options: Any) -> Completion:
         done = self._chat.complete(messages, **options)

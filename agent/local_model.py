@@ -1,4 +1,4 @@
-"""The language model on this machine: a llama.cpp server started at the first question, and how to ask it.
+"""The language model on this machine: a llama.cpp server that all processes share, and how to ask it.
 
 Qwen2.5-Coder-1.5B on two cores: 2.5 seconds to load, 85 tokens a second reading, 20 to 22 writing. What a conversation
 shares with the one before is not read again: after 484 shared tokens the first one came in 0.2 seconds, not in 5.8.
@@ -6,30 +6,32 @@ shares with the one before is not read again: after 484 shared tokens the first 
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
+import fcntl
 import http.client
 import json
 import os
+import platform
 import secrets
-import select
+import signal
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from agent.models import CONNECT_SECONDS, Piece, Request, Say, Stream
+from agent.local_server import stamp
+from agent.models import CONNECT_SECONDS, IDLE_SECONDS, Piece, Request, Say, Stream
+from agent.retries import Passing
 from ingest.errors import ModelUnavailable, UserError
+from ingest.ids import digest
 from retrieval import weights
 
 CONTEXT_TOKENS = 8192
-LOAD_SECONDS = 120.0
+LOAD_SECONDS = 120
+SCRIPT = Path(__file__).with_name("local_server.py")
 _MAX_LINE = 1 << 20
 
 
@@ -43,108 +45,200 @@ class Endpoint:
 
 
 class LocalServer:
-    """One llama.cpp server, started when first needed and again when it died; stopped with this process."""
+    """One llama.cpp server for all processes of a user, started when first needed and ended when nobody asks.
 
-    def __init__(self, model: Path, *, context: int = CONTEXT_TOKENS, threads: int | None = None) -> None:
+    Nothing of it is kept here: files below `server_folder` say where it is (see `agent.local_server`). A second process
+    asks the same one, and a death of either side leaves nothing that the next one would trip over.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        context: int = CONTEXT_TOKENS,
+        threads: int | None = None,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         """`model` is a GGUF file, `context` its window in tokens, `threads` (cores, up to 8, unless told) read prompts.
 
         One less writes. llama.cpp's threads wait for each other at every layer of every token, spinning: with other
-        work on both cores, two threads wrote 1 to 7 tokens a second and one 18 to 23; on idle cores two wrote 33.
+        work on both cores, two threads wrote 1 to 7 tokens a second and one 18 to 23; on idle cores two wrote 33. The
+        server ends after `idle_seconds` without a question, as the process that started it has them.
+
+        Raises UserError where the folder of its files is not the user's alone.
         """
         self._model = model
         self._context = context
         self._threads = threads or min(8, len(os.sched_getaffinity(0)))
-        self._starting = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._endpoint: Endpoint | None = None
-        self._log: IO[bytes] | None = None
-        atexit.register(self.stop)
+        self._idle_seconds = idle_seconds
+        self._stamp = stamp(str(model))
+        name = _identity(model, self._stamp, context)
+        folder = server_folder()
+        self._file, self._used = folder / f"{name}.json", folder / f"{name}.used"
+        self._starting, self._log = folder / f"{name}.starting", folder / f"{name}.log"
 
-    def endpoint(self, say: Say | None = None) -> Endpoint:
-        """Return where the server listens, starting it if need be, which takes about 5 seconds.
+    @contextlib.contextmanager
+    def asked(self, say: Say | None = None) -> Iterator[Endpoint]:
+        """Give where the server listens, starting it if need be, which takes about 5 seconds. It stays meanwhile.
 
         Raises ModelUnavailable with llama.cpp's last word where it does not come up.
         """
-        with self._starting:
-            if self._endpoint is None or self._process is None or self._process.poll() is not None:
-                self._discard()
-                if say is not None:
-                    say(f"loading {self._model.stem}, about 5 seconds, once")
-                self._endpoint = self._start()
-            return self._endpoint
-
-    def stop(self) -> None:
-        """End the server and give its memory back; stopping twice is no error."""
-        with self._starting:
-            self._discard()
-
-    @property
-    def process_id(self) -> int | None:
-        """The server's process, None where it is not started."""
-        return self._process.pid if self._process is not None else None
+        # Shared by all who ask; the server ends only with this lock for itself.
+        with _locked(self._used, fcntl.LOCK_SH) as used:
+            os.utime(used)
+            try:
+                yield self._found() or self._started(say)
+            finally:
+                os.utime(used)
 
     def last_word(self) -> str:
         """Return the last line that llama.cpp logged."""
-        if self._log is None:
+        try:
+            with self._log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
+                lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        except OSError:
             return ""
-        size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, size - 4096))
-        lines = [line for line in self._log.read().decode("utf-8", "replace").splitlines() if line.strip()]
         return lines[-1].strip()[:300] if lines else ""
 
-    def _start(self) -> Endpoint:
-        key = secrets.token_urlsafe(24)
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # Lives as long as the server; no name, so none to leave.
-        self._process = subprocess.Popen(  # noqa: S603  # Our own script on a file the user named.
-            [sys.executable, "-I", str(Path(__file__).with_name("local_server.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            start_new_session=True,  # Ctrl-C in the terminal is for this process to handle.
-        )
+    @property
+    def process_id(self) -> int | None:
+        """The server's process, None where none is alive."""
+        about = self._alive()
+        return int(about["pid"]) if about else None
+
+    def _found(self) -> Endpoint | None:
+        """Return where a server that is alive and lets itself be reached listens."""
+        about = self._alive()
+        if about is None:
+            return None
+        address = urlsplit(about["address"])
+        assert address.hostname is not None
+        assert address.port is not None
+        endpoint = Endpoint(address.hostname, address.port, about["key"])
+        return endpoint if _healthy(endpoint) else None
+
+    def _alive(self) -> dict[str, Any] | None:
+        """Return what the server's file says, None where there is none or its server is dead: then its lock is free."""
+        try:
+            with self._file.open("rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    about: dict[str, Any] = json.loads(file.read())
+                    return about
+        except FileNotFoundError:
+            pass
+        return None
+
+    def _started(self, say: Say | None) -> Endpoint:
+        """Start the server, or wait for the one that another process is starting."""
+        if say is not None:
+            say(f"loading {self._model.stem}, about 5 seconds, once")
+        with _locked(self._starting, fcntl.LOCK_EX) as starting:
+            if (endpoint := self._found()) is not None:
+                return endpoint
+            if (silent := self.process_id) is not None:
+                os.kill(silent, signal.SIGKILL)  # It holds the memory, and does not let itself be reached.
+            self._start(starting)
+        if (endpoint := self._found()) is None:
+            raise self._not_loaded()
+        return endpoint
+
+    def _start(self, starting: int) -> None:
         wanted = {
             "model": str(self._model),
-            "key": key,
+            "stamp": self._stamp,
+            "key": secrets.token_urlsafe(24),
             "context": self._context,
             "reading_threads": self._threads,
             "writing_threads": max(1, self._threads - 1),
+            "file": str(self._file),
+            "used": str(self._used),
+            "starting": starting,
+            "idle_seconds": self._idle_seconds,
+            "load_seconds": LOAD_SECONDS,
         }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        # Through a pipe, since other users can read a command line.
-        self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
-        self._process.stdin.flush()
-        ready, _, _ = select.select([self._process.stdout], [], [], LOAD_SECONDS)
-        line = self._process.stdout.readline() if ready else b""
-        if not line:
-            word = self.last_word()
-            self._discard()
-            raise ModelUnavailable(
-                f"The language model {self._model} did not load: {word or f'no word in {LOAD_SECONDS:.0f} seconds'}. "
-                "Check that it is a GGUF file and that 2 GB of memory are free, or use `--model none`."
+        log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(log, "wb") as errors:
+            process = subprocess.Popen(  # noqa: S603  # Our own script on a file the user named.
+                [sys.executable, "-I", str(SCRIPT)],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                pass_fds=(starting,),
+                start_new_session=True,  # Ctrl-C in the terminal is for this process to handle.
             )
-        address = urlsplit(json.loads(line)["address"])
-        assert address.hostname is not None
-        assert address.port is not None
-        return Endpoint(address.hostname, address.port, key)
+        with process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            # Through a pipe, since other users can read a command line.
+            with contextlib.suppress(BrokenPipeError):  # It ended at once; the log says why.
+                process.stdin.write(json.dumps(wanted).encode() + b"\n")
+            # Ends without a line where the server did, which its own alarm sees to in time.
+            if not process.stdout.readline():
+                raise self._not_loaded()
 
-    def _discard(self) -> None:
-        process, self._process, self._endpoint = self._process, None, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+    def _not_loaded(self) -> ModelUnavailable:
+        word = self.last_word() or f"no word in {LOAD_SECONDS} seconds"
+        return ModelUnavailable(
+            f"The language model {self._model} did not load: {word}. Check that it is a GGUF file and that 2 GB of "
+            "memory are free, or use `--model none`."
+        )
 
 
-@functools.cache
-def shared_server(model: Path) -> LocalServer:
-    """Return this process's server of a model file: a second one would hold another gigabyte."""
-    return LocalServer(model)
+@contextlib.contextmanager
+def _locked(path: Path, how: int) -> Iterator[int]:
+    """Hold a lock on a file, made where it is missing, and give its descriptor.
+
+    Closing lets go of it, where no other process has the same descriptor: so a server keeps its starter's lock.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, how)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _healthy(endpoint: Endpoint) -> bool:
+    """Whether the server lets itself be reached. One that is only slow does: it may be answering somebody."""
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=CONNECT_SECONDS)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/health", headers={"Authorization": f"Bearer {endpoint.key}"})
+            return connection.getresponse().status == http.client.OK
+        except TimeoutError:
+            return True
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def server_folder() -> Path:
+    """Return the folder of the files that say where servers are: below $XDG_RUNTIME_DIR, else in the user's cache.
+
+    Raises UserError where others may look into it, because keys lie there.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime and os.access(runtime, os.W_OK):
+        folder = Path(runtime) / "hoplite"
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hoplite" / "servers"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    about = folder.stat()
+    if about.st_uid != os.getuid() or about.st_mode & 0o077:
+        raise UserError(f"{folder} is not yours alone, and keys lie there. Make it so: chmod 700 {folder}")
+    return folder
+
+
+def _identity(model: Path, content: list[int], context: int) -> str:
+    """Return the name of a server's files: another model, content or window is another server.
+
+    So is another machine, or container, with the same folder: its processes and addresses are not ours.
+    """
+    here = [platform.node(), *(os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "pid"))]
+    return digest(json.dumps([str(model), content, context, here]).encode())[:16]
 
 
 def model_file(which: str) -> Path:
@@ -166,21 +260,21 @@ def model_file(which: str) -> Path:
     return files[0]
 
 
-def local_stream(which: str, *, say: Say | None = None) -> Stream:
+def local_stream(which: str, *, say: Say | None = None, idle_seconds: float = IDLE_SECONDS) -> Stream:
     """Return the provider of a model on this machine, as `model_file` names it; loaded at its first call."""
 
     def stream(request: Request) -> Generator[Piece, None, None]:
-        server = shared_server(model_file(which))
-        endpoint = server.endpoint(say)
-        try:
-            yield from ask(endpoint, request)
-        except TimeoutError:
-            raise  # An OSError too, but its message is the caller's.
-        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: not JSON.
-            raise ModelUnavailable(
-                f"The local language model stopped while answering ({server.last_word() or error}), perhaps for want "
-                "of memory. Ask again, it will be started again, or use `--model none`."
-            ) from error
+        server = LocalServer(model_file(which), idle_seconds=idle_seconds)
+        with server.asked(say) as endpoint:
+            try:
+                yield from ask(endpoint, request)
+            except TimeoutError:
+                raise  # An OSError too, but its message is the caller's.
+            except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: not JSON.
+                raise Passing(
+                    f"The local language model stopped while answering ({server.last_word() or error}), perhaps for "
+                    "want of memory. Ask again, it will be started again, or use `--model none`."
+                ) from error
 
     return stream
 

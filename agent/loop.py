@@ -16,6 +16,7 @@ from agent.models import ChatModel
 from agent.plan import Plan, make_plan
 from agent.plan_edit import announced
 from agent.reflect import Reflection, reflect, reflected
+from agent.roles import Roles, one_for_all
 from agent.run import Run
 from agent.types import (
     Answer,
@@ -30,7 +31,6 @@ from agent.types import (
     Remembered,
     Searched,
     Step,
-    Usage,
 )
 from agent.units import units
 from ingest.errors import UserError
@@ -46,24 +46,24 @@ _LONGEST_QUESTION = 4000  # characters
 class Agent:
     """Answers questions over a library. One run at a time; `stop` may be called from any thread.
 
-    Without a `chat` it answers extractively. `executor` makes the place where code steps run, when one is needed;
-    without it there are none.
+    `chat` is one model for all roles, or each role's; without one for the answer it answers extractively. `executor`
+    makes the place where code steps run, when one is needed; without it there are none.
     """
 
     def __init__(
         self,
         library: Library,
         *,
-        chat: ChatModel | None,
+        chat: ChatModel | Roles[ChatModel] | None,
         memory: Memory | None = None,
         executor: Callable[[], StepExecutor] | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._library = library
-        self._chat = chat
+        self._chats = chat if isinstance(chat, Roles) else one_for_all(chat)
         self._memory = memory
         self._limits = limits or Limits()
-        self._gatherer = Gatherer(executor, self._limits) if executor and chat else None
+        self._gatherer = Gatherer(executor, self._limits) if executor and self._chats.step else None
         self._budget: Budget | None = None
         self._busy = threading.Lock()
 
@@ -109,9 +109,15 @@ class Agent:
             )
         if not self._busy.acquire(blocking=False):
             raise UserError("This agent is answering another question. Wait for it, or stop it first.")
-        self._budget = Budget(self._limits.max_seconds)
-        chat = MeteredChat(self._chat, self._budget) if self._chat else None
-        return Run(question, plan or make_plan(question), self._budget, chat, self._library, self._memory)
+        limits = self._limits
+        budget = self._budget = Budget(limits.max_seconds, max_tokens=limits.max_tokens, max_cost=limits.max_cost)
+        try:
+            chats = self._chats.map(lambda chat: MeteredChat(chat, budget))
+        except UserError:
+            self._budget = None
+            self._busy.release()
+            raise
+        return Run(question, plan or make_plan(question), budget, chats, self._library, self._memory)
 
     def _recall(self, run: Run) -> Recalled:
         """Find notes of earlier runs. They hint at where to look; no answer is written from them."""
@@ -172,8 +178,9 @@ class Agent:
 
     def _gather(self, run: Run, reflection: Reflection) -> Iterator[Event]:
         """Let the model look for what is lacking. Evidence that covers the question needs no step."""
-        if self._gatherer and run.chat and not reflection.enough and self._limits.max_steps > 0:
-            yield from self._gatherer.gather(run, run.chat, reflection)
+        chat = run.chats.step
+        if self._gatherer and chat and not reflection.enough and self._limits.max_steps > 0:
+            yield from self._gatherer.gather(run, chat, reflection)
 
     def _answer(self, run: Run) -> Generator[Event, None, Answer]:
         """Write a draft and check it. Where nothing supports it and time remains, go back once: open what the passages
@@ -231,12 +238,13 @@ class Agent:
             abstained=not checked.supported,
             citations=cited if checked.supported else (),
             steps=tuple(run.steps),
-            usage=run.chat.usage if run.chat else Usage(),
+            usage=run.budget.usage,
             timings={**run.timings, "total": run.budget.seconds},
             trace_id=run.trace_id,
-            stopped=run.budget.spent,
+            stopped=run.budget.ended_by,
             passages=tuple(run.ledger),
             stale=stale,
+            models=run.budget.models,
         )
 
     def _remember(self, run: Run, answer: Answer) -> Remembered:

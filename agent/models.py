@@ -1,31 +1,37 @@
 """Language models behind one call: `complete` a conversation, whoever answers it.
 
 A name says who answers: `local` and `local:FILE.gguf` (on this machine, `agent.local_model`), `ollama/NAME`,
-`openai/NAME`, or any name LiteLLM knows. Every call goes through `StreamedChat.complete`, which opens the span, keeps
-the time limit and measures; providers only stream pieces. A key in the environment is used when the user names its
-provider, never because it is there.
+`openai/NAME`, or any name LiteLLM knows (`agent.remote_models`); several names with commas are asked in turn
+(`agent.fallback`). Every call goes through `StreamedChat.complete`, which opens the span, keeps the time limit, tries
+again and measures; providers only stream pieces. A key in the environment is used when the user names its provider,
+never because it is there.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from time import perf_counter
+from dataclasses import dataclass, replace
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
-from urllib.parse import urlsplit
 
 from opentelemetry import trace
 
-from ingest.errors import ModelUnavailable
+from agent.prompts import version
+from agent.retries import Passing, wait_before
+from ingest.errors import ModelUnavailable, UserError
 
 if TYPE_CHECKING:
     from smolagents import Model
 
 CALL_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
+IDLE_SECONDS = 600.0
+"""After so long without a question the model on this machine gives its memory back."""
+
+LONGEST_REPLY = 100_000
+"""Characters. A model that ignores `max_tokens` is cut here."""
+
 Say = Callable[[str], None]
 
 
@@ -37,10 +43,28 @@ class Message(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars a token: read, found in the provider's cache instead, written."""
+
+    input: float
+    cached: float
+    output: float
+
+    def of(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> float:
+        """Return the dollars of a call; `cached_tokens` are some of the `input_tokens`."""
+        return self.input * (input_tokens - cached_tokens) + self.cached * cached_tokens + self.output * output_tokens
+
+
+FREE = Price(0.0, 0.0, 0.0)
+"""The price of what runs on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What a model answered. Tokens are the model's own; `cached_tokens` of the `input_tokens` were not read again.
 
     `first_token_seconds` is the wait until the first piece of text, equal to `seconds` where there was no text.
+    `model` is the one that answered; `dollars` is None where its price or its tokens are not known.
     """
 
     text: str
@@ -49,6 +73,8 @@ class Completion:
     output_tokens: int
     seconds: float
     first_token_seconds: float
+    model: str = ""
+    dollars: float | None = None
 
 
 class ChatModel(Protocol):
@@ -57,6 +83,11 @@ class ChatModel(Protocol):
     @property
     def name(self) -> str:
         """The name the user chose it by."""
+        ...
+
+    @property
+    def price(self) -> Price | None:
+        """What its tokens cost at most, None where that is not known. Asking a remote model's takes seconds, once."""
         ...
 
     def complete(
@@ -70,7 +101,8 @@ class ChatModel(Protocol):
     ) -> Completion:
         """Return the next turn, cut before the first of `stop`. `on_token` gets each piece of text as it comes.
 
-        What `on_token` raises ends the call and comes out of it: that is how a call is stopped from outside.
+        What `on_token` raises ends the call and comes out of it: that is how a call is stopped from outside. Before
+        another attempt it gets "", to be asked whether there shall be one.
         Raises ModelUnavailable where the model is missing, cannot be reached or is too slow, and UserError where it
         refuses the conversation, such as one longer than its window.
         """
@@ -114,6 +146,12 @@ class StreamedChat:
     name: str
     stream: Stream
     call_seconds: float = CALL_SECONDS
+    pricing: Callable[[], Price | None] = lambda: None
+
+    @property
+    def price(self) -> Price | None:
+        """What its tokens cost. See `ChatModel.price`."""
+        return self.pricing()
 
     def complete(
         self,
@@ -125,7 +163,9 @@ class StreamedChat:
         on_token: Callable[[str], None] | None = None,
     ) -> Completion:
         """Return the next turn. See `ChatModel.complete`."""
+        prompts = " ".join(its for message in messages if (its := version(message["content"])))
         attributes: dict[str, str | int | float] = {
+            "hoplite.prompt": prompts,
             "gen_ai.operation.name": "chat",
             "gen_ai.request.model": self.name,
             "gen_ai.request.max_tokens": max_tokens,
@@ -138,7 +178,7 @@ class StreamedChat:
             started = perf_counter()
             request = Request(tuple(messages), max_tokens, tuple(stop), temperature, started + self.call_seconds)
             try:
-                completion = self._fold(request, started, on_token)
+                completion = self._try(request, _Reply(self.name, started, on_token or _ignored), span)
             except TimeoutError as error:
                 raise ModelUnavailable(
                     f"The model {self.name} did not finish within {self.call_seconds:.0f} seconds. Ask something "
@@ -148,30 +188,68 @@ class StreamedChat:
             span.set_attribute("gen_ai.usage.cache_read.input_tokens", completion.cached_tokens)
             span.set_attribute("gen_ai.usage.output_tokens", completion.output_tokens)
             span.set_attribute("hoplite.first_token_seconds", completion.first_token_seconds)
-            return completion
+            price = self.price if completion.input_tokens else None  # A provider that counts no tokens has no cost.
+            if price is None:
+                return completion
+            dollars = price.of(completion.input_tokens, completion.cached_tokens, completion.output_tokens)
+            span.set_attribute("hoplite.dollars", dollars)
+            return replace(completion, dollars=dollars)
 
-    def _fold(self, request: Request, started: float, on_token: Callable[[str], None] | None) -> Completion:
+    def _try(self, request: Request, reply: _Reply, span: trace.Span) -> Completion:
+        """Ask, and again while what failed may pass. Text that was shown cannot be taken back: after it, never."""
+        attempt = 1
+        while True:
+            try:
+                with closing(self.stream(request)) as pieces:
+                    return reply.read(pieces, request)
+            except Passing as error:
+                attempt += 1
+                wait = None if reply.text else wait_before(attempt, error.after, request.seconds_left)
+                if wait is None:
+                    raise
+                span.add_event("retry", {"hoplite.attempt": attempt, "hoplite.wait": wait, "hoplite.error": str(error)})
+                sleep(wait)
+                reply.on_token("")
+
+
+def _ignored(piece: str) -> None:
+    """What happens to pieces that nobody wants."""
+
+
+class _Reply:
+    """An answer as it comes together."""
+
+    def __init__(self, name: str, started: float, on_token: Callable[[str], None]) -> None:
+        self.text = ""
+        self.on_token = on_token
+        self._name = name
+        self._started = started
+        self._first: float | None = None
+        self._usage = Piece()
+
+    def read(self, pieces: Generator[Piece, None, None], request: Request) -> Completion:
         """Take the pieces together, measuring. Raises TimeoutError at the deadline, also where pieces trickle in."""
-        text, first, usage = "", None, Piece()
-        with closing(self.stream(request)) as pieces:
-            for piece in pieces:
-                if perf_counter() > request.deadline:
-                    raise TimeoutError
-                if piece.input_tokens or piece.output_tokens:
-                    usage = piece
-                if piece.text:
-                    first = first or perf_counter() - started
-                    text += piece.text
-                    if on_token is not None:
-                        on_token(piece.text)
-        seconds = perf_counter() - started
+        for piece in pieces:
+            if perf_counter() > request.deadline:
+                raise TimeoutError
+            if piece.input_tokens or piece.output_tokens:
+                self._usage = piece
+            if piece.text:
+                self._first = self._first or perf_counter() - self._started
+                text = piece.text[: LONGEST_REPLY - len(self.text)]
+                self.text += text
+                self.on_token(text)
+            if len(self.text) >= LONGEST_REPLY:
+                break
+        seconds = perf_counter() - self._started
         return Completion(
-            text=_cut(text, request.stop),
-            input_tokens=usage.input_tokens,
-            cached_tokens=usage.cached_tokens,
-            output_tokens=usage.output_tokens,
+            text=_cut(self.text, request.stop),
+            input_tokens=self._usage.input_tokens,
+            cached_tokens=self._usage.cached_tokens,
+            output_tokens=self._usage.output_tokens,
             seconds=seconds,
-            first_token_seconds=first or seconds,
+            first_token_seconds=self._first or seconds,
+            model=self._name,
         )
 
 
@@ -181,108 +259,42 @@ def _cut(text: str, stop: Sequence[str]) -> str:
     return text[: min(found)] if found else text
 
 
-def make_chat(name: str, *, say: Say | None = None) -> ChatModel:
+def members(name: str) -> tuple[str, ...]:
+    """Return the models that a name with commas names, in the order in which they are asked."""
+    return tuple(member for part in name.split(",") if (member := part.strip()))
+
+
+def make_chat(name: str, *, say: Say | None = None, idle_seconds: float = IDLE_SECONDS) -> ChatModel:
     """Return the language model called `name`; nothing is loaded or reached before its first call.
 
-    `say` gets a line when that first call will take a while. `none` is no language model: its caller answers without.
+    Of several names with commas each is asked where the one before is unavailable. `say` gets a line when a first call
+    will take a while; a model on this machine leaves memory after `idle_seconds`. `none` is no language model: its
+    caller answers without, and it is not one of several.
     """
+    named = members(name)
+    if not named or name.strip() == "none":
+        raise ValueError(f"{name!r} names no language model; answer without one")
+    if "none" in named:
+        raise UserError(f"{name!r} has none among its models. Leave it out, or give `none` alone.")
+    # Together they have the time of one call, so that a silent one leaves time for the next.
+    chats = [_one(member, CALL_SECONDS / len(named), say, idle_seconds) for member in named]
+    if len(chats) == 1:
+        return chats[0]
+    from agent.fallback import Fallback
+
+    return Fallback(chats)
+
+
+def _one(name: str, call_seconds: float, say: Say | None, idle_seconds: float) -> StreamedChat:
     if name == "local" or name.startswith("local:"):
         from agent.local_model import local_stream
 
-        return StreamedChat(name, local_stream(name.removeprefix("local").removeprefix(":"), say=say))
-    if name == "none" or not name.strip():
-        raise ValueError(f"{name!r} names no language model; answer without one")
-    return StreamedChat(name, _litellm_stream(name))
+        which = name.removeprefix("local").removeprefix(":")
+        stream = local_stream(which, say=say, idle_seconds=idle_seconds)
+        return StreamedChat(name, stream, call_seconds, lambda: FREE)
+    from agent.remote_models import litellm_stream, price_of
 
-
-# Where a provider listens: the variable that its own clients and LiteLLM read, and the default.
-_ADDRESSES = {
-    "ollama": ("OLLAMA_API_BASE", "http://localhost:11434"),
-    "openai": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-    "hosted_vllm": ("HOSTED_VLLM_API_BASE", ""),
-    "lm_studio": ("LM_STUDIO_API_BASE", ""),
-}
-
-
-def _address(name: str) -> str:
-    """Return the address that answers for `name`, empty where only LiteLLM knows it."""
-    variable, default = _ADDRESSES.get(name.partition("/")[0], ("", ""))
-    return os.environ.get(variable, default) if variable else ""
-
-
-def is_remote(name: str) -> bool:
-    """Whether a call to the model leaves this machine. In doubt it does."""
-    if name in ("local", "none") or name.startswith("local:"):
-        return False
-    host = urlsplit(_address(name)).hostname or ""
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:  # A name, not an address.
-        return host != "localhost"
-
-
-def leaves_the_machine(name: str) -> str:
-    """Return one line that says what leaves this machine when the model is asked, and where it goes."""
-    if not is_remote(name):
-        return f"Nothing leaves this machine: {name} runs on it."
-    place = _address(name) or f"the provider of {name}"
-    return (
-        f"Leaving this machine: your question, the passages found for it, the agent's steps and recalled notes go to "
-        f"{place} ({name})."
-    )
-
-
-def _litellm_stream(name: str) -> Stream:
-    """A provider over LiteLLM, which reads the key of the provider that `name` names from the environment."""
-
-    def stream(request: Request) -> Generator[Piece, None, None]:
-        # Importing LiteLLM fetches a price list from the network unless told to use its own copy.
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        import httpx
-        import litellm
-        import openai
-
-        litellm.suppress_debug_info = True  # Else it prints advertisements for itself on every error.
-        litellm.telemetry = False
-        try:
-            answer = litellm.completion(
-                # Ollama's older interface flattens the conversation into one prompt.
-                model=name.replace("ollama/", "ollama_chat/", 1) if name.startswith("ollama/") else name,
-                messages=list(request.messages),
-                max_tokens=request.max_tokens,
-                stop=list(request.stop) or None,
-                temperature=request.temperature,
-                api_base=_address(name) or None,
-                stream=True,
-                stream_options={"include_usage": True},
-                timeout=httpx.Timeout(request.seconds_left, connect=CONNECT_SECONDS),
-                num_retries=0,
-                max_retries=0,
-                drop_params=True,
-            )
-            for chunk in answer:
-                yield _piece(chunk)
-        except openai.APITimeoutError as error:
-            raise TimeoutError from error
-        except openai.OpenAIError as error:  # The root of LiteLLM's errors, whichever the provider.
-            reason = str(error).strip().splitlines()[0][:300]
-            raise ModelUnavailable(
-                f"The model {name} did not answer: {reason} Check its name, its key and that "
-                f"{_address(name) or 'its provider'} is up, or use `--model local`."
-            ) from error
-
-    return stream
-
-
-def _piece(chunk: Any) -> Piece:
-    """Read one chunk of a stream in OpenAI's form."""
-    text = (chunk.choices[0].delta.content or "") if chunk.choices else ""
-    usage = getattr(chunk, "usage", None)
-    if usage is None:
-        return Piece(text)
-    details = getattr(usage, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None) or 0
-    return Piece(text, usage.prompt_tokens or 0, cached, usage.completion_tokens or 0)
+    return StreamedChat(name, litellm_stream(name), call_seconds, lambda: price_of(name))
 
 
 def as_smolagents(chat: ChatModel, *, max_tokens: int = 512, temperature: float = 0.0) -> Model:

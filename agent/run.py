@@ -16,6 +16,7 @@ from agent.ledger import Ledger
 from agent.memory import Memory
 from agent.plan import Plan
 from agent.plan_edit import difference
+from agent.roles import Roles
 from agent.tools import Toolbox
 from agent.types import Library, Note, Step
 from ingest.types import Document, Kind
@@ -32,14 +33,14 @@ class Run:
         question: str,
         plan: Plan,
         budget: Budget,
-        chat: MeteredChat | None,
+        chats: Roles[MeteredChat],
         library: Library,
         memory: Memory | None = None,
     ) -> None:
         self.question = question
         self.plan = plan
         self.budget = budget
-        self.chat = chat
+        self.chats = chats
         self.library = library
         self.marker = Marker()
         self.ledger = Ledger()
@@ -61,9 +62,14 @@ class Run:
         """The run's trace, 32 hexadecimal digits; all zeros where nothing is traced."""
         return trace.format_trace_id(self._span.get_span_context().trace_id)
 
+    @property
+    def chat(self) -> MeteredChat | None:
+        """The model that writes the answer; None answers without one."""
+        return self.chats.answer
+
     def end(self) -> None:
         """Close the root span."""
-        self._span.set_attribute("hoplite.stopped", self.budget.spent or "")
+        self._span.set_attribute("hoplite.stopped", self.budget.ended_by or "")
         self._span.end()
 
     def open(self, name: str) -> Stage:

@@ -27,7 +27,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = Field("local", min_length=1, description="local, local:FILE.gguf, ollama/NAME, openai/NAME, none")
+    model: str = Field(
+        "local", min_length=1, description="local, local:FILE.gguf, ollama/NAME, openai/NAME, none; several with commas"
+    )
+    plan_model: str | None = Field(None, min_length=1, description="the model that plans, where it is another one")
+    step_model: str | None = Field(None, min_length=1, description="the model that writes code steps")
+    answer_model: str | None = Field(None, min_length=1, description="the model that writes the answer")
+    judge_model: str | None = Field(None, min_length=1, description="the model that judges an answer")
     embedder: str | None = Field(None, description="a sentence-transformers model; default: the static one")
     store: str | None = Field(
         None, description="a Qdrant server's address for new workspaces, or embedded, the default"
@@ -36,8 +42,11 @@ class Settings(BaseModel):
     store_replicas: int | None = Field(None, ge=1, le=100, description="machines that hold each part of it")
     store_consistency: int | None = Field(None, ge=1, le=100, description="replicas that acknowledge a write")
     store_payload_on_disk: bool | None = Field(None, description="whether its texts and names stay out of memory")
+    idle_minutes: float = Field(10.0, gt=0, description="minutes after which the local model, unasked, leaves memory")
     max_steps: int = Field(2, ge=0, le=50, description="code steps a question may take")
     max_seconds: float = Field(120.0, gt=0, le=86_400, description="seconds a question may take")
+    max_tokens: int | None = Field(None, ge=1, description="tokens a question may take, read and written together")
+    max_cost: float | None = Field(None, gt=0, description="US dollars a question may take")
     passages: int = Field(3, ge=1, le=20, description="passages the answer is written from")
     breadth: int = Field(8, ge=1, le=20, description="passages that a search brings")
     profile: Literal["auto", "compact", "full"] = Field("auto", description="prompts; compact is for small models")

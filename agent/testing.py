@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 
-from agent.models import Completion, Message, Piece, Request, StreamedChat
+from agent.models import FREE, Completion, Message, Piece, Price, Request, StreamedChat
 
 Line = str | Callable[[Sequence[Message]], str]
 
@@ -12,11 +12,13 @@ Line = str | Callable[[Sequence[Message]], str]
 class ScriptedModel:
     """ChatModel that gives the lines of a script, one a call; a callable line sees the conversation.
 
-    `calls` keeps the conversations it was asked. Tokens are counted in words. A call after the last line fails.
+    `calls` keeps the conversations it was asked. Tokens are counted in words, and cost what `price` says. A call after
+    the last line fails.
     """
 
-    def __init__(self, script: Iterable[Line], *, name: str = "scripted") -> None:
+    def __init__(self, script: Iterable[Line], *, name: str = "scripted", price: Price | None = FREE) -> None:
         self.name = name
+        self.price = price
         self.calls: list[tuple[Message, ...]] = []
         self._script = list(script)
 
@@ -35,7 +37,7 @@ class ScriptedModel:
         on_token: Callable[[str], None] | None = None,
     ) -> Completion:
         """Return the script's next line, by the same path as a real model's answer: same span, same stops."""
-        chat = StreamedChat(self.name, self._stream)
+        chat = StreamedChat(self.name, self._stream, pricing=lambda: self.price)
         return chat.complete(messages, max_tokens=max_tokens, stop=stop, temperature=temperature, on_token=on_token)
 
     def _stream(self, request: Request) -> Generator[Piece, None, None]:

@@ -96,10 +96,15 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may take. `passages` is how many the answer is written from, `breadth` how many a search brings."""
+    """What a run may take. `passages` is how many the answer is written from, `breadth` how many a search brings.
+
+    `max_tokens`, read and written, and `max_cost`, in US dollars, are over all model calls; None is no cap.
+    """
 
     max_steps: int = 2
     max_seconds: float = 120.0
+    max_tokens: int | None = None
+    max_cost: float | None = None
     passages: int = 3
     breadth: int = 8
     profile: Literal["compact", "full"] = "compact"
@@ -156,12 +161,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Model calls and their tokens, over one run."""
+    """Model calls and their tokens, over one run. `dollars` is None where a call's price is not known."""
 
     calls: int = 0
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    dollars: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +175,10 @@ class Answer:
     """The outcome of a run. `answer` carries labels such as [1]; `citations` resolve them.
 
     `abstained`: nothing that the sources say supports an answer. `stopped` names the cap or the request that ended the
-    run early ("seconds", "stop"), after which this is the best cited answer so far; None for a run that finished.
-    `timings` maps each stage to seconds; `trace_id` is OpenTelemetry's, 32 hexadecimal digits. `stale` are
-    the documents behind the answer (behind an abstention, all that were shown) whose file changed or went away since it
-    was indexed.
+    run early ("seconds", "tokens", "dollars", "stop"), after which this is the best cited answer so far; None for a run
+    that finished. `timings` maps each stage to seconds; `trace_id` is OpenTelemetry's, 32 hexadecimal digits. `stale`
+    are the documents behind the answer (behind an abstention, all that were shown) whose file changed or went away
+    since it was indexed. `models` are those that were asked and answered.
     """
 
     question: str
@@ -186,6 +192,7 @@ class Answer:
     stopped: str | None = None
     passages: tuple[Passage, ...] = ()
     stale: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return what `hoplite ask --json` prints: everything but the passages."""

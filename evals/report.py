@@ -53,7 +53,10 @@ def ablation_table(report: AblationReport) -> str:
 def run_table(report: RunReport) -> str:
     """One line a metric, then errors, usage and time."""
     rows = [["metric", "%"], *([name, _percent(value)] for name, value in report.metrics.items())]
-    usage = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in report.usage.items())
+    usage = ", ".join(
+        f"{amount:,.4f} dollars" if name == "dollars" else f"{amount:,.0f} {name.replace('_', ' ')}"
+        for name, amount in report.usage.items()
+    )
     errors = f", {report.errors} failed and in no metric" if report.errors else ""
     return "\n".join(
         [

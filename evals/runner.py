@@ -59,7 +59,8 @@ class RunReport:
 
     `metrics` are means, from 0 to 1, over the questions that were answered and have what the metric needs; a metric
     that no question has is absent. `errors` counts the questions on which answering failed, which are in no mean.
-    `usage` and the "answers" of `timings`, in seconds, are sums over all questions, whenever they were asked.
+    `usage` and the "answers" of `timings`, in seconds, are sums over all questions, whenever they were asked. A usage
+    that an answer lacks, such as dollars where a price is not known, has no sum.
     """
 
     run: str
@@ -142,10 +143,8 @@ def report(name: str, finished: Sequence[Finished]) -> RunReport:
     scored = [line.scores for line in finished if line.error is None]
     names = ("f1", "em", "contains", "citation_precision", "recall", "all_shown", "abstained")
     columns = {name: [scores[name] for scores in scored if name in scores] for name in names}
-    usage: dict[str, float] = {}
-    for line in finished:
-        for key, amount in line.usage.items():
-            usage[key] = usage.get(key, 0) + amount
+    used = [line.usage for line in finished if line.error is None]
+    usage = {key: sum(each[key] for each in used) for key in (used[0] if used else ()) if all(key in u for u in used)}
     return RunReport(
         run=name,
         questions=len(finished),

@@ -48,7 +48,8 @@ def stock_agent(library: Library, chat: ChatModel, question: Question, *, second
             shown.update(dict.fromkeys(passage.path for passage in passages))
             return "\n\n".join(f"{passage.header}\n{passage.excerpt}" for passage in passages)
 
-    metered = MeteredChat(chat, Budget(seconds))
+    budget = Budget(seconds)
+    metered = MeteredChat(chat, budget)
     executor = SandboxExecutor()
     agent: Any = CodeAgent(
         tools=[Search()],
@@ -61,7 +62,7 @@ def stock_agent(library: Library, chat: ChatModel, question: Question, *, second
         said = agent.run(question.question)
     finally:
         executor.cleanup()
-    used = metered.usage
+    used = budget.usage
     return RunAnswer(
         answer=str(said),
         shown=tuple(shown),

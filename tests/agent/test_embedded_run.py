@@ -32,7 +32,8 @@ class TestWithWeights:
 
     def answer(self, question: str) -> Answer:
         limits = Limits(breadth=1, max_steps=2)
-        return Agent(FakeLibrary(FILES), chat=make_chat("local"), executor=SandboxExecutor, limits=limits).ask(question)
+        chat = make_chat("local", idle_seconds=5)
+        return Agent(FakeLibrary(FILES), chat=chat, executor=SandboxExecutor, limits=limits).ask(question)
 
     def test_an_easy_question_ends_after_one_call(self) -> None:
         answer = self.answer("What keeps the letters of the harbour office?")

@@ -15,8 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from fake_server import gone
 
-from agent.local_model import Endpoint, LocalServer, ask, local_stream, model_file, shared_server
+from agent.local_model import Endpoint, LocalServer, ask, local_stream, model_file, server_folder
 from agent.models import Message, Request, make_chat
 from ingest.errors import ModelUnavailable, UserError
 from retrieval import weights
@@ -135,28 +136,23 @@ def test_a_missing_model_says_what_to_do(
         next(local_stream(which)(request()))
 
 
-def test_a_file_that_is_no_model_is_one_line_and_leaves_no_process(tmp_path: Path) -> None:
+@pytest.fixture
+def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for the servers of one test: they end when their files go."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return server_folder()
+
+
+def test_a_file_that_is_no_model_is_one_line_and_leaves_no_process(tmp_path: Path, servers: Path) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"not a model")
     server = LocalServer(tmp_path / "bad.gguf")
-    with pytest.raises(ModelUnavailable, match=r"bad\.gguf did not load: .+ Check that it is a GGUF file") as failed:
-        server.endpoint()
+    with (
+        pytest.raises(ModelUnavailable, match=r"bad\.gguf did not load: .+ Check that it is a GGUF file") as failed,
+        server.asked(),
+    ):
+        pass
     assert "\n" not in str(failed.value)
     assert server.process_id is None
-
-
-def test_one_process_has_one_server_for_a_model(tmp_path: Path) -> None:
-    assert shared_server(tmp_path / "a.gguf") is shared_server(tmp_path / "a.gguf")
-    assert shared_server(tmp_path / "a.gguf") is not shared_server(tmp_path / "b.gguf")
-
-
-def gone(process_id: int, *, within: float) -> bool:
-    """Whether the process ends within so many seconds."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        if not Path(f"/proc/{process_id}").exists():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.mark.weights
@@ -167,12 +163,12 @@ def gone(process_id: int, *, within: float) -> bool:
 )
 class TestWithWeights:
     @pytest.fixture(autouse=True)
-    def models(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        """Each test begins and ends without a server: this process may share one that an earlier test started."""
+    def models(self, servers: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Each test begins and ends without a server."""
         monkeypatch.setenv("HOPLITE_MODELS", str(MODELS))
-        shared_server(model_file("")).stop()
         yield
-        shared_server(model_file("")).stop()
+        if (process := LocalServer(model_file("")).process_id) is not None:
+            os.kill(process, signal.SIGKILL)
 
     def test_it_answers_caches_and_starts_again_when_killed(self, capfd: pytest.CaptureFixture[str]) -> None:
         lines: list[str] = []
@@ -181,22 +177,21 @@ class TestWithWeights:
         first = chat.complete(question, max_tokens=8)
         again = chat.complete(question, max_tokens=8)
         assert "Paris" in first.text
+        assert first.dollars == 0
         assert again.cached_tokens >= first.input_tokens - 1 > 0
-        server = shared_server(model_file(""))
+        server = LocalServer(model_file(""))
         assert server.process_id is not None
         os.kill(server.process_id, signal.SIGKILL)
-        os.waitid(os.P_PID, server.process_id, os.WEXITED | os.WNOWAIT)
         assert "Paris" in chat.complete(question, max_tokens=8).text
         assert len(lines) == 2
-        server.stop()
         assert capfd.readouterr() == ("", "")
 
-    def test_it_dies_with_its_process_however_that_dies(self) -> None:
+    def test_two_processes_ask_one_server_which_ends_when_nobody_asks(self) -> None:
         code = (
-            "import os; from agent.local_model import *\n"
-            "server = shared_server(model_file('')); server.endpoint(); print(server.process_id, flush=True)\n"
-            "os.kill(os.getpid(), 9)"
+            "from agent.local_model import *; server = LocalServer(model_file(''), idle_seconds=2)\n"
+            "with server.asked(): print(server.process_id)"
         )
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ)
-        assert run.returncode == -signal.SIGKILL
-        assert gone(int(run.stdout), within=5)
+        words = [sys.executable, "-c", code]
+        askers = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        (process,) = {int(asker.communicate()[0]) for asker in askers}
+        assert gone(process, within=10)

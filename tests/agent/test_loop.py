@@ -376,6 +376,8 @@ def test_a_run_is_one_tree_of_spans_although_calls_run_in_threads() -> None:
     roots = [s for s in spans.values() if s.parent is None or s.parent.span_id not in spans]
     assert [root.name for root in roots] == ["ask"]
     assert {"search", "gather", "tool symbols", "answer", "verify"} <= {s.name for s in spans.values()}
+    asked = [str(s.attributes["hoplite.prompt"]) for s in spans.values() if s.attributes and s.name.startswith("chat ")]
+    assert sorted({prompt.partition("@")[0] for prompt in asked}) == ["answer_compact", "gather_compact"]
     assert answer.trace_id == trace.format_trace_id(roots[0].context.trace_id)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from agent.prompts import prompt
+from agent import prompts
+from agent.prompts import prompt, version
 from agent.tools import Toolbox
 
 
@@ -32,3 +34,24 @@ def test_every_prompt_says_that_sources_are_data(name: str) -> None:
 def test_an_unknown_prompt_fails() -> None:
     with pytest.raises(FileNotFoundError):
         prompt("poem")
+
+
+def test_a_message_that_begins_with_a_prompt_has_its_version() -> None:
+    text = prompt("answer_compact")
+    found = version(text)
+    assert found is not None
+    assert re.fullmatch(r"answer_compact@[0-9a-f]{8}", found)
+    assert version(f"{text}\nMore.") == found
+    assert version(prompt("answer_full")) != found
+    assert version(text[:-1]) is None
+
+
+def test_another_text_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = set()
+    for text in ("Be brief.", "Be brief!"):
+        (tmp_path / "poem.md").write_text(text)
+        monkeypatch.setattr(prompts, "files", lambda _: tmp_path)
+        prompt.cache_clear()
+        versions.add(version(prompt("poem")))
+    prompt.cache_clear()
+    assert len(versions) == 2

@@ -137,6 +137,14 @@ def test_two_writers_of_one_run_are_refused(tmp_path: Path) -> None:
     assert ask_all(tmp_path, nested).errors == 0
 
 
+def test_dollars_that_one_answer_lacks_have_no_sum(tmp_path: Path) -> None:
+    def answer(question: Question) -> RunAnswer:
+        known = {"dollars": 0.5} if question is not QUESTIONS[0] else {}
+        return replace(right(question), usage={"tokens": 10, **known})
+
+    assert ask_all(tmp_path, answer).usage == {"tokens": 60}
+
+
 def test_the_report_adds_usage_and_has_the_promised_keys(tmp_path: Path) -> None:
     report = ask_all(tmp_path / "nightly").as_json()
     assert set(report) == {"run", "questions", "errors", "metrics", "usage", "timings"}

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import replace
 
 import click
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,6 +87,11 @@ def test_the_cost_names_the_trace_only_where_there_is_one() -> None:
     traced = Answer("q", "a", False, usage=Usage(1, 20, 0, 3), trace_id="ab" * 16)
     assert render.cost(traced, 2) == "2.0 s · 1 model call, 20 tokens in, 3 out · hoplite trace show abababababab"
     assert render.cost(Answer("q", "a", False, trace_id="0" * 32), 2) == "2.0 s · no model call"
+
+
+@pytest.mark.parametrize(("dollars", "shown"), [(0.01234, ", $0.0123"), (0.0, ""), (None, "")])
+def test_the_cost_names_dollars_where_there_are_any(dollars: float | None, shown: str) -> None:
+    assert render.cost(Answer("q", "a", False, usage=Usage(1, 20, 0, 3, dollars)), 2).endswith(f"3 out{shown}")
 
 
 def test_steps_show_what_was_found_where_and_how() -> None:

@@ -60,12 +60,14 @@ def agent_for(library: Library, chosen: Mapping[str, Any]) -> Agent:
     `chosen` is what the command line says, None where it says nothing.
     """
     from agent.build import make_agent
-    from agent.models import is_remote, leaves_the_machine
+    from agent.remote_models import is_remote, leaves_the_machine
+    from agent.roles import names
     from agent.settings import load_settings
 
     settings = load_settings(library.workspace.folder, chosen).settings
-    if is_remote(settings.model):
-        click.echo(leaves_the_machine(settings.model), err=True)
+    asked = names(settings).chats
+    if any(map(is_remote, asked)):
+        click.echo(leaves_the_machine(*asked), err=True)
     return make_agent(library, settings, workspace=library.workspace, say=lambda line: click.echo(line, err=True))
 
 

@@ -6,7 +6,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -36,7 +36,7 @@ def doctor(workspace: Path | None) -> int:
     """Check what Hoplite needs on this machine, and say what to do about what is missing."""
     bad = 0
     checks = (
-        *(_python(), *_weights(), *_sandbox(), _parsers(), *_languages()),
+        *(_python(), *_weights(), *_models(workspace), *_sandbox(), _parsers(), *_languages()),
         *(*_index(workspace), *_room(workspace), *_tools()),
     )
     for check in checks:
@@ -64,6 +64,28 @@ def _weights() -> Iterator[Check]:
         name = each.weights.name
         found = str(each.folder) if each.folder else each.weights.purpose
         yield Check(name, each.folder is not None, found, f"hoplite models pull {name}", name in needed)
+
+
+def _models(workspace: Path | None) -> Iterator[Check]:
+    """The language models that the settings choose, with their roles where those differ."""
+    from agent.remote_models import is_remote
+    from agent.roles import names
+    from agent.settings import load_settings
+    from retrieval.workspace import find
+
+    try:
+        folder = find(Path.cwd(), workspace).folder
+    except HopliteError:  # `_index` says so.
+        folder = None
+    try:
+        chosen = names(load_settings(folder).settings)
+    except HopliteError as error:
+        yield Check("settings", False, str(error))
+        return
+    for name in dict.fromkeys(chosen.chats):
+        roles = [role for role, its in asdict(chosen).items() if its == name]
+        which = "language model" if len(roles) == len(chosen.each) else f"model: {', '.join(roles)}"
+        yield Check(which, True, f"{name}, {'asked over the network' if is_remote(name) else 'on this machine'}")
 
 
 def _sandbox() -> Iterator[Check]:

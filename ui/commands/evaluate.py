@@ -171,7 +171,7 @@ def _answering(
             abstained=given.abstained,
             shown=tuple(dict.fromkeys(names.get(p.path, p.path) for p in given.passages)),
             cited=tuple(dict.fromkeys(names.get(c.path, c.path) for c in given.citations)),
-            usage=asdict(given.usage) | {"steps": len(given.steps)},
+            usage={k: v for k, v in asdict(given.usage).items() if v is not None} | {"steps": len(given.steps)},
             trace_id=given.trace_id,
         )
 

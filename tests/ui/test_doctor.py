@@ -1,0 +1,38 @@
+"""What the doctor says of the language models that the settings choose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ui.commands.doctor import _models
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No workspace and no settings but the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for role in ("MODEL", "PLAN_MODEL", "STEP_MODEL", "ANSWER_MODEL", "JUDGE_MODEL"):
+        monkeypatch.delenv(f"HOPLITE_{role}", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+def test_one_model_for_all_is_one_line() -> None:
+    (check,) = _models(None)
+    assert (check.name, check.found) == ("language model", "local, on this machine")
+
+
+def test_roles_with_a_model_of_their_own_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOPLITE_ANSWER_MODEL", "openai/gpt-x, local")
+    local, answer = _models(None)
+    assert local.name == "model: plan, step, judge"
+    assert (answer.name, answer.found) == ("model: answer", "openai/gpt-x, local, asked over the network")
+
+
+def test_settings_that_are_wrong_are_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOPLITE_ANSWER_MODEL", "")
+    (check,) = _models(None)
+    assert not check.good
+    assert "answer_model" in check.found
