@@ -15,7 +15,7 @@ from agent.guard import Marker
 from agent.ledger import Ledger
 from agent.plan import Plan
 from agent.tools import Toolbox
-from agent.types import Library, Note, Step
+from agent.types import Form, Library, Note, Step
 from ingest.types import Document, Kind
 from retrieval.types import Hit, Passage
 
@@ -25,8 +25,20 @@ _TRACER = "hoplite.agent"
 class Run:
     """The state of one question. Its root span is open until `end`."""
 
-    def __init__(self, question: str, plan: Plan, budget: Budget, chat: MeteredChat | None, library: Library) -> None:
-        self.question = question
+    def __init__(
+        self,
+        question: str,
+        plan: Plan,
+        budget: Budget,
+        chat: MeteredChat | None,
+        library: Library,
+        *,
+        form: Form = "short",
+        asked: str = "",
+    ) -> None:
+        self.question = question  # what is looked for: `asked` without the words that only ask for a form
+        self.asked = asked or question
+        self.form = form
         self.plan = plan
         self.budget = budget
         self.chat = chat

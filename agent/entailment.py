@@ -1,0 +1,355 @@
+"""Whether a sentence follows from what the sources say, without a model: words, and what words alone do not show.
+
+Two sentences share their words and still say different things where a number or a name is another one or stands with
+another thing, where one of them denies, where one says "all" or "may" and the other does not. Each of these is looked
+at by itself, and each can only refuse: what is accepted is nearly always right, what is refused may still be true. How
+often, over pairs written for it, `tests/agent/test_entailment.py` holds. Likeness of vectors was measured on the same
+pairs and is not asked: what differs in a number or a "not" is as alike as what says the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from agent.terms import STOPWORDS, content, stem
+from agent.units import Unit
+from ingest.names import fold
+
+_TOKEN = re.compile(r"\d+(?:[.,:/-]\d+)*|[^\W\d](?:[\w.]*\w)?(?:['’]t\b)?|[,;:.!?()—–#]|--+|//", re.UNICODE)
+_THOUSANDS = re.compile(r",(?=\d{3}(?:\D|$))")
+_CODE = re.compile(r"\w_\w|\w\.\w|[a-z][A-Z]|^_")
+_PASSIVE = re.compile(r"\b(?:is|are|was|were|be|been|being)\b[^.;]{0,40}\bby\b", re.IGNORECASE)
+_COORDINATES = re.compile(r"\s*[,;]?\s+(?:and|while|whereas|but|though|although)\s+|\s*;\s+|\s*,\s+(?=which\b|who\b)")
+_PRONOUN = re.compile(r"\W*(?:it|its|he|his|she|her|they|their|this|these|such|there)\b", re.IGNORECASE)
+_LONGEST_SCOPE = 4  # meaningful words that a negation reaches
+
+_DIGITS = {
+    w: str(n) for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
+}
+_DIGITS.pop("one")  # more often a pronoun
+_JOINTS = frozenset("and but while whereas although though because which who whose unless if since than".split())
+_DENIALS = frozenset("not no never none neither nor without cannot nothing nobody nowhere".split())
+# Said in one word and denied in another; the second denies the first.
+_DENIED = {
+    stem(denied): stem(said)
+    for said, denied in (
+        line.split()
+        for line in """enabled disabled;enable disable;allowed forbidden;allowed prohibited;allowed disallowed;
+        included excluded;present absent;valid invalid;true false;able unable;possible impossible;known unknown;
+        required optional;accepted rejected;supported unsupported;safe unsafe;public private""".split(";")
+    )
+}
+# Neither can be true of one thing at one time, and neither denies the other.
+_OPPOSITES: dict[str, set[str]] = {}
+for _pair in """before after;more less;more fewer;least most;minimum maximum;larger smaller;longer shorter;higher lower;
+    older younger;earlier later;first last;first second;increase decrease;increased decreased;rise fall;rose fell;
+    above below;start end;open closed;opened closed;won lost;north south;east west;left right;both neither;
+    with without;oldest youngest;largest smallest;faster slower;sent received;buy sell;bought sold;born died;
+    input output;read write;reads writes;added removed;inside outside;ascending descending""".split(";"):
+    _one, _other = map(stem, _pair.split())
+    _OPPOSITES.setdefault(_one, set()).add(_other)
+    _OPPOSITES.setdefault(_other, set()).add(_one)
+# What claims more than the bare sentence does: it must stand in the source as well.
+_STRONG = {
+    "all": "all", "every": "all", "each": "all", "always": "always", "only": "only", "solely": "only", "must": "must",
+    "most": "most", "because": "because", "both": "both", "entire": "all", "never": "never", "none": "none",
+    "sole": "only", "exactly": "exactly", "immediately": "immediately",
+}  # fmt: skip
+# What claims less: where the source says it, so must the sentence.
+_HEDGES = frozenset(
+    """may might could perhaps possibly probably likely sometimes some would should ought planned plan plans proposed
+    proposal
+    allegedly rumoured supposedly expected considered rarely seldom almost nearly attempted tried failed""".split()
+)
+_CONDITIONS = frozenset(
+    "if unless when where while otherwise except until but though although whereas was were used".split()
+)
+_LIMITS = frozenset(
+    "least most up to over under about around than before after until more less fewer first last".split()
+)
+_ADDED = re.compile(r"\s*(?:[.;#]|//|,?\s+(?:which|who|and)\b)(?=\s|$).*|\s*[.]\s*$", re.DOTALL)
+_PLACES = frozenset("in at on from of for near to into under within since during by".split())
+# Words that a sentence about code adds to a name or a value.
+_OF_CODE = frozenset(
+    stem(w)
+    for w in """function method class module setting variable constant option parameter argument value set sets equal
+    equals defined defines named called takes accepts type""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    stem: str
+    raw: str
+    clause: int
+    denied: bool = False
+    name: bool = False
+    number: bool = False
+    placed: bool = False  # behind a preposition: "in Marrow"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A text as the checks see it."""
+
+    words: tuple[_Word, ...]
+    raw: frozenset[str]
+    passive: bool
+
+    @property
+    def clauses(self) -> int:
+        return max((w.clause for w in self.words), default=0) + 1
+
+    @property
+    def stems(self) -> frozenset[str]:
+        return frozenset(w.stem for w in self.words)
+
+
+def entailing(claim: str, quotable: Sequence[Unit], optional: frozenset[str] = frozenset()) -> tuple[Unit, ...]:
+    """Return the unit from which the claim follows; where it joins several statements, a unit for each; () where none.
+
+    A unit is read with its passage's header, and where it begins with a pronoun with the sentence before it. `optional`
+    are stems that no source need have.
+    """
+    return _whole(claim, quotable, optional) or _in_parts(claim, quotable, optional)
+
+
+def follows(claim: str, quote: str, context: str = "", optional: frozenset[str] = frozenset()) -> bool:
+    """Return whether the claim follows from the quote. The context may only say what the quote is about."""
+    said, source, about = _read(claim), _read(quote), _read(context).stems
+    meant = [w for w in said.words if w.stem not in STOPWORDS and w.stem not in optional - source.stems]
+    if not any(not w.number for w in meant) or any(w.number and w.stem not in source.stems for w in meant):
+        return False
+    held = source.stems | about
+    of_code = _OF_CODE if any(_CODE.search(w.raw) for w in said.words) else frozenset()
+    if any(w.stem not in held and w.stem not in of_code for w in meant):
+        return False
+    return (
+        any(w.stem in source.stems for w in meant)
+        and _polarity(said, source)
+        and _strength(said, source)
+        and _order(said, source)
+        and _names(said, source)
+        and _numbers(said, source)
+    )
+
+
+def _whole(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) -> tuple[Unit, ...]:
+    found = [
+        unit
+        for unit, before in zip(quotable, (None, *quotable), strict=False)
+        if follows(claim, unit.text, _context(unit, before), optional)
+    ]
+    return (min(found, key=lambda u: len(u.text)),) if found else ()
+
+
+def _context(unit: Unit, before: Unit | None) -> str:
+    near = before is not None and before.passage.label == unit.passage.label and _PRONOUN.match(unit.text)
+    return f"{unit.passage.header}. {before.text if near and before else ''}"
+
+
+def _in_parts(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) -> tuple[Unit, ...]:
+    """Each of the statements that a sentence joins by itself, those without a name being about the first one's."""
+    parts = [part for part in _COORDINATES.split(claim) if part.strip()]
+    if len(parts) < 2:
+        return ()
+    first = next((w.raw for w in _read(claim).words if w.name), "")
+    chosen: dict[int, Unit] = {}
+    for part in parts:
+        words = _read(part).words
+        if not any(not w.name and not w.number and w.stem not in STOPWORDS for w in words):
+            return ()
+        found = _whole(part if any(w.name for w in words) else f"{first} {part}", quotable, optional)
+        if not found:
+            return ()
+        chosen[id(found[0])] = found[0]
+    return tuple(chosen.values())
+
+
+def _polarity(said: _Reading, source: _Reading) -> bool:
+    """What one denies the other must deny, and neither may say the opposite of the other."""
+    meant = {w.stem for w in said.words if w.stem not in STOPWORDS}
+    shared = [len(meant & {w.stem for w in source.words if w.clause == n}) for n in range(source.clauses)]
+    for word in said.words:
+        there = [w for w in source.words if w.stem == word.stem]
+        if word.stem in STOPWORDS or not there:
+            continue
+        nearest = max(shared[w.clause] for w in there)
+        if all(w.denied != word.denied for w in there if shared[w.clause] == nearest):
+            return False
+    raw, other = said.stems | {stem(w) for w in said.raw}, source.stems | {stem(w) for w in source.raw}
+    if any(word not in other and opposite in other for word in raw for opposite in _OPPOSITES.get(word, ())):
+        return False
+    return not (any(w.denied for w in said.words) and not any(w.denied for w in source.words))
+
+
+def _strength(said: _Reading, source: _Reading) -> bool:
+    stronger = {_STRONG[w] for w in said.raw if w in _STRONG} - {_STRONG[w] for w in source.raw if w in _STRONG}
+    return not stronger and (source.raw & _HEDGES) <= said.raw
+
+
+def _order(said: _Reading, source: _Reading) -> bool:
+    """Names stand in the order of the source: "A taught B" is not "B taught A". A passive turns it round."""
+    names = [w for w in said.words if w.name and any(s.stem == w.stem and s.name for s in source.words)]
+    places = {w.stem: [i for i, s in enumerate(source.words) if s.stem == w.stem] for w in names}
+    placed = {s.stem for s in source.words if s.placed}
+    turned = said.passive != source.passive
+    by = next((i for i, w in enumerate(said.words) if w.raw == "by"), None) if said.passive else None
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            if a.stem == b.stem or _same_name(said, source, a, b):
+                continue
+            inverted = min(places[a.stem]) > max(places[b.stem])
+            kept = max(places[a.stem]) < min(places[b.stem])
+            if (a.placed and a.stem in placed) != (b.placed and b.stem in placed):
+                continue  # where something happened may be said first or last
+            agents = turned and (by is None or said.words.index(a) < by < said.words.index(b))
+            if (kept and agents) or (inverted and not agents):
+                return False
+    return True
+
+
+def _names(said: _Reading, source: _Reading) -> bool:
+    """What is said of a name is not what the source says, in another clause, of another name."""
+    mine = {w.stem for w in said.words if w.name}
+    for name in mine:
+        clauses = {w.clause for w in said.words if w.stem == name}
+        meant = {w.stem for w in said.words if w.clause in clauses and w.stem not in STOPWORDS} - mine
+        here = {w.clause for w in source.words if w.stem == name}
+        others = {w.clause for w in source.words if w.name and w.stem not in mine} - here
+        if here and others:
+            shared = [len(meant & {w.stem for w in source.words if w.clause == n}) for n in range(source.clauses)]
+            if max(shared[n] for n in here) < max(shared[n] for n in others):
+                return False
+    return True
+
+
+def _same_name(said: _Reading, source: _Reading, a: _Word, b: _Word) -> bool:
+    """Whether two words are parts of one name in both: "Ada Quill"."""
+    return all(
+        any(x.stem == a.stem and y.stem == b.stem for x, y in zip(text.words, text.words[1:], strict=False))
+        for text in (said, source)
+    )
+
+
+def _numbers(said: _Reading, source: _Reading) -> bool:
+    """A number counts the same things, and stands with the same things, as in the source."""
+    here = [i for i, w in enumerate(source.words) if w.number]
+    for at, word in enumerate(said.words):
+        if not word.number:
+            continue
+        behind = said.words[at + 1] if at + 1 < len(said.words) else None
+        with_it = [i for i in here if source.words[i].stem == word.stem]
+        best = max(_company(said, at, source, i) for i in here)
+        if max(_company(said, at, source, i) for i in with_it) < best:
+            return False
+        counts = behind and behind.clause == word.clause and not behind.number and behind.stem not in STOPWORDS
+        if counts and behind and not behind.name and len({source.words[i].stem for i in here}) > 1:
+            near = {source.words[j].stem for i in with_it for j in range(i + 1, min(i + 3, len(source.words)))}
+            if near and behind.stem not in near and behind.stem in {source.words[i + 1].stem for i in here[:-1]}:
+                return False
+    return True
+
+
+def _company(said: _Reading, at: int, source: _Reading, i: int) -> int:
+    """How much the words round a number of the claim are those round a number of the source."""
+    mine = {w.stem: w for w in said.words if w.clause == said.words[at].clause and not w.number}
+    theirs = {w.stem for w in source.words if w.clause == source.words[i].clause and not w.number}
+    shared = [w for s, w in mine.items() if s in theirs and s not in STOPWORDS]
+    near = _before(said, at), _before(source, i)
+    return len(shared) + 2 * sum(w.name for w in shared) + (near[0] is not None and near[0] == near[1])
+
+
+def _before(text: _Reading, at: int) -> str | None:
+    return next((w.stem for w in reversed(text.words[:at]) if not w.number and w.stem not in STOPWORDS), None)
+
+
+# Statements ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a sentence says before anything is added to it, taken apart so that two can be compared.
+
+    `subject` are its meaningful stems without numbers, `numbers` these as values and as written, `limits` words such as
+    "least" or "before" that say how the rest is meant. `denied` tells whether it denies something.
+    """
+
+    subject: frozenset[str]
+    numbers: tuple[tuple[str, str], ...]
+    limits: frozenset[str]
+    denied: bool
+    text: str
+
+
+def statement(text: str) -> Statement | None:
+    """Return what a sentence says for itself; None for one that a condition, a doubt or an aside qualifies."""
+    read = _read(text)
+    here = [w for w in read.words if w.clause == 0]
+    joint = _ADDED.search(text)
+    if not here or read.raw & (_HEDGES | _CONDITIONS) or (read.clauses > 1 and joint is None):
+        return None
+    body = text[: joint.start()] if joint else text
+    if _read(body).clauses > 1:
+        return None  # something stands before it or inside it: "On Linux, …"
+    if any(b.number and a.name for a, b, _ in zip(here, here[1:], here[2:], strict=False)):
+        return None  # "Heron 2 needs Go": the number is a part of the name
+    stems = {s for w in here if not w.number for s in (content(w.raw) if w.name else (w.stem,))} - STOPWORDS
+    return Statement(
+        frozenset(stems),
+        tuple((w.stem, w.raw) for w in here if w.number),
+        frozenset(w.raw.lower() for w in here) & _LIMITS,
+        any(w.denied for w in here),
+        body.strip(),
+    )
+
+
+# Reading ------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> _Reading:
+    words = tuple(_words(fold(text).replace("`", " ")))
+    raw = frozenset(w.raw.lower() for w in words) - {w.raw.lower() for w in words if w.name}
+    return _Reading(words, raw, bool(_PASSIVE.search(text)))
+
+
+def _words(text: str) -> Iterator[_Word]:
+    clause, reach, first, before = 0, 0, True, ""
+    for match in _TOKEN.finditer(text):
+        found = match.group()
+        lower = found.lower()
+        if not (found[0].isalnum() or found[0] == "_") or lower in _JOINTS:
+            clause, reach = clause + 1, 0
+            first = first or found in ".!?"
+            before = lower
+            if found[0].isalnum():
+                yield _Word(lower, lower, clause)
+            continue
+        if lower in _DENIALS or lower.endswith(("n't", "n’t")):
+            reach, before, first = _LONGEST_SCOPE, lower, False
+            yield _Word(lower, lower, clause)
+            continue
+        word = _word(found, lower, clause, first, before)
+        first = False
+        if reach and word.stem not in STOPWORDS:
+            word, reach = replace(word, denied=not word.denied), reach - 1
+        if lower not in ("the", "a", "an"):
+            before = lower
+        yield word
+
+
+def _word(token: str, lower: str, clause: int, first: bool, before: str) -> _Word:
+    number = _DIGITS.get(lower) or (_THOUSANDS.sub("", token) if token[0].isdigit() else "")
+    if number:
+        return _Word(number, token, clause, number=True)
+    code = bool(_CODE.search(token))
+    name = code or (token[0].isupper() and lower not in STOPWORDS)
+    if code:
+        return _Word(token, token, clause, name=True, placed=before in _PLACES)
+    root = stem(lower)
+    denied = root in _DENIED
+    return _Word(_DENIED.get(root, root), token, clause, denied, name, placed=before in _PLACES)
