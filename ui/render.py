@@ -241,9 +241,8 @@ def disagreements(given: Answer) -> Iterator[str]:
 def remarks(cited: Citation) -> str:
     """Return what to know of a citation besides whether its quote stands: "changed since it was indexed"; else ""."""
     differs = " and ".join(word for word, holds in (("moved", cited.moved), ("changed", cited.stale)) if holds)
-    return ", ".join(
-        filter(None, (differs and f"{differs} since it was indexed", cited.judged and "judged by a model"))
-    )
+    said = (f"{differs} since it was indexed" if differs else "", "judged by a model" if cited.judged else "")
+    return ", ".join(filter(None, said))
 
 
 def citation(cited: Citation) -> str:
