@@ -35,6 +35,7 @@ _ELSEWHEN = re.compile(
 
 # A plain lower-case word names another thing in every document.
 _DISTINCT = re.compile(r"[A-Z]|\w[_.]\w|^--\w")
+_NAMED = re.compile(r"`?([A-Z]\w*[\w.]*\w|\w+_\w+)`?\s(?!and\b|or\b)")
 _PLAIN = re.compile(r"\d+(?:\.\d+)?")
 _SETTINGS = frozenset(
     """linux windows macos mac android ios docker kubernetes production staging development debug testing free pro
@@ -65,14 +66,17 @@ def contradictions(
 
     `kind` says of a path whether it is code. Without names there are none: what is not asked about is not reported.
     """
-    asked = [(name, frozenset(content(name))) for name in names if _DISTINCT.search(name)]
+    each = [part for name in names for part in name.split(" and ") if _DISTINCT.search(part)]
+    asked = [(name, frozenset(content(name))) for name in each]
     groups: dict[tuple[str, frozenset[str]], list[_Said]] = defaultdict(list)
     for passage in passages:
         if _ELSEWHEN.search(passage.path):
             continue
         code = kind(passage.path) == "code"
+        before = ""
         for unit in units(passage, "code" if code else "prose"):
-            said = None if code and unit.start != unit.end else statement(unit.text)
+            said = None if code and unit.start != unit.end else statement(_with_name(unit.text, before))
+            before = unit.text
             about = said and next((name for name, needed in asked if needed and needed <= said.subject), None)
             if said and about:
                 groups[about, said.subject - _NEUTRAL].append(_Said(said, unit, code))
@@ -83,6 +87,12 @@ def contradictions(
             if values and not (one.code and other.code) and _apart(one.unit, other.unit):
                 found.setdefault((about, frozenset(values)), Contradiction(about, values, (one.unit, other.unit)))
     return tuple(found.values())[:MOST]
+
+
+def _with_name(text: str, before: str) -> str:
+    """A sentence that begins with "It" with the name in its place with which the sentence before it begins."""
+    named = _NAMED.match(before)
+    return f"{named[1]}{text[2:]}" if named and text.startswith("It ") else text
 
 
 def _apart(one: Unit, other: Unit) -> bool:

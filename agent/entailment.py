@@ -10,9 +10,10 @@ pairs and is not asked: what differs in a number or a "not" is as alike as what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
 
 from agent.terms import STOPWORDS, content, stem
 from agent.units import Unit
@@ -21,16 +22,26 @@ from ingest.names import fold
 _TOKEN = re.compile(r"\d+(?:[.,:/-]\d+)*|[^\W\d](?:[\w.]*\w)?(?:['’]t\b)?|[,;:.!?()—–#]|--+|//", re.UNICODE)
 _THOUSANDS = re.compile(r",(?=\d{3}(?:\D|$))")
 _CODE = re.compile(r"\w_\w|\w\.\w|[a-z][A-Z]|^_")
-_PASSIVE = re.compile(r"\b(?:is|are|was|were|be|been|being)\b[^.;]{0,40}\bby\b", re.IGNORECASE)
+_PASSIVE = re.compile(r"\b(?:is|are|was|were|be|been|being)\b(?:(?!\bthan\b)[^.;]){0,40}\bby\b", re.IGNORECASE)
 _COORDINATES = re.compile(r"\s*[,;]?\s+(?:and|while|whereas|but|though|although)\s+|\s*;\s+|\s*,\s+(?=which\b|who\b)")
 _PRONOUN = re.compile(r"\W*(?:it|its|he|his|she|her|they|their|this|these|such|there)\b", re.IGNORECASE)
+_LONGEST_ASIDE = 3  # meaningful words of an aside, and of a subject
 _LONGEST_SCOPE = 4  # meaningful words that a negation reaches
 
 _DIGITS = {
     w: str(n) for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
 }
 _DIGITS.pop("one")  # more often a pronoun
-_JOINTS = frozenset("and but while whereas although though because which who whose unless if since than".split())
+_JOINTS = frozenset("and but while whereas although though because which who whose where unless if since".split())
+_RELATIVE = frozenset("which who whose".split())
+_GOES_ON = frozenset(["and", "but", ","])
+_OWN_SUBJECT = frozenset(
+    """the a an this that these those his her its their our my your most all some each every other another both no there
+    what""".split()
+)
+_FINITE = frozenset(
+    "is are was were be been has have had can could may might must will would shall should does do did".split()
+)
 _DENIALS = frozenset("not no never none neither nor without cannot nothing nobody nowhere".split())
 # Said in one word and denied in another; the second denies the first.
 _DENIED = {
@@ -52,6 +63,12 @@ for _pair in """before after;more less;more fewer;least most;minimum maximum;lar
     _one, _other = map(stem, _pair.split())
     _OPPOSITES.setdefault(_one, set()).add(_other)
     _OPPOSITES.setdefault(_other, set()).add(_one)
+# Prepositions of which one denies the other, of the thing behind them.
+_AGAINST = {
+    frozenset(pair.split())
+    for pair in """for against;to from;with without;before after;over under;above below;into out;on off;
+    since until""".split(";")
+}
 # What claims more than the bare sentence does: it must stand in the source as well.
 _STRONG = {
     "all": "all", "every": "all", "each": "all", "always": "always", "only": "only", "solely": "only", "must": "must",
@@ -71,6 +88,7 @@ _LIMITS = frozenset(
     "least most up to over under about around than before after until more less fewer first last".split()
 )
 _ADDED = re.compile(r"\s*(?:[.;#]|//|,?\s+(?:which|who|and)\b)(?=\s|$).*|\s*[.]\s*$", re.DOTALL)
+_ADJUNCT = frozenset("every each once in at on from of for near under since during by to after before until".split())
 _PLACES = frozenset("in at on from of for near to into under within since during by".split())
 # Words that a sentence about code adds to a name or a value.
 _OF_CODE = frozenset(
@@ -88,20 +106,36 @@ class _Word:
     denied: bool = False
     name: bool = False
     number: bool = False
-    placed: bool = False  # behind a preposition: "in Marrow"
+    behind: str = ""  # the word before it, articles left out
+
+    @property
+    def empty(self) -> bool:
+        """Whether it carries no meaning of its own."""
+        return self.raw.lower() in STOPWORDS
+
+    @property
+    def placed(self) -> bool:
+        """Whether it stands behind a preposition: "in Marrow"."""
+        return self.behind in _PLACES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Reading:
     """A text as the checks see it."""
 
     words: tuple[_Word, ...]
     raw: frozenset[str]
     passive: bool
+    joints: tuple[str, ...]  # what begins each clause, "" the first
 
     @property
     def clauses(self) -> int:
-        return max((w.clause for w in self.words), default=0) + 1
+        return len(self.joints)
+
+    @cached_property
+    def statements(self) -> tuple[frozenset[str], ...]:
+        """What each clause says, as stems: its own words, what they are said of, and where and when."""
+        return _statements(self)
 
     @property
     def stems(self) -> frozenset[str]:
@@ -120,19 +154,21 @@ def entailing(claim: str, quotable: Sequence[Unit], optional: frozenset[str] = f
 def follows(claim: str, quote: str, context: str = "", optional: frozenset[str] = frozenset()) -> bool:
     """Return whether the claim follows from the quote. The context may only say what the quote is about."""
     said, source, about = _read(claim), _read(quote), _read(context).stems
-    meant = [w for w in said.words if w.stem not in STOPWORDS and w.stem not in optional - source.stems]
+    meant = [w for w in said.words if not w.empty and w.stem not in optional - source.stems]
     if not any(not w.number for w in meant) or any(w.number and w.stem not in source.stems for w in meant):
         return False
-    held = source.stems | about
-    of_code = _OF_CODE if any(_CODE.search(w.raw) for w in said.words) else frozenset()
-    if any(w.stem not in held and w.stem not in of_code for w in meant):
+    needed = frozenset(w.stem for w in meant)
+    free = about | (_OF_CODE if any(_CODE.search(w.raw) for w in said.words) else frozenset())
+    if not needed <= source.stems | free:
         return False
     return (
         any(w.stem in source.stems for w in meant)
+        and all(any(part & needed <= there | free for there in source.statements) for part in said.statements)
         and _polarity(said, source)
         and _strength(said, source)
         and _order(said, source)
-        and _names(said, source)
+        and _agents(said, source)
+        and _relations(said, source)
         and _numbers(said, source)
     )
 
@@ -148,7 +184,10 @@ def _whole(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) -> tu
 
 def _context(unit: Unit, before: Unit | None) -> str:
     near = before is not None and before.passage.label == unit.passage.label and _PRONOUN.match(unit.text)
-    return f"{unit.passage.header}. {before.text if near and before else ''}"
+    if not near or before is None:
+        return unit.passage.header
+    clause = [w for w in _read(before.text).words if w.clause == 0]
+    return f"{unit.passage.header}. {' '.join(w.raw for w in clause if w.stem in _leading(clause))}"
 
 
 def _in_parts(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) -> tuple[Unit, ...]:
@@ -160,7 +199,7 @@ def _in_parts(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) ->
     chosen: dict[int, Unit] = {}
     for part in parts:
         words = _read(part).words
-        if not any(not w.name and not w.number and w.stem not in STOPWORDS for w in words):
+        if not any(not w.name and not w.number and not w.empty for w in words):
             return ()
         found = _whole(part if any(w.name for w in words) else f"{first} {part}", quotable, optional)
         if not found:
@@ -171,11 +210,11 @@ def _in_parts(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) ->
 
 def _polarity(said: _Reading, source: _Reading) -> bool:
     """What one denies the other must deny, and neither may say the opposite of the other."""
-    meant = {w.stem for w in said.words if w.stem not in STOPWORDS}
+    meant = {w.stem for w in said.words if not w.empty}
     shared = [len(meant & {w.stem for w in source.words if w.clause == n}) for n in range(source.clauses)]
     for word in said.words:
         there = [w for w in source.words if w.stem == word.stem]
-        if word.stem in STOPWORDS or not there:
+        if word.empty or not there:
             continue
         nearest = max(shared[w.clause] for w in there)
         if all(w.denied != word.denied for w in there if shared[w.clause] == nearest):
@@ -212,19 +251,49 @@ def _order(said: _Reading, source: _Reading) -> bool:
     return True
 
 
-def _names(said: _Reading, source: _Reading) -> bool:
-    """What is said of a name is not what the source says, in another clause, of another name."""
-    mine = {w.stem for w in said.words if w.name}
-    for name in mine:
-        clauses = {w.clause for w in said.words if w.stem == name}
-        meant = {w.stem for w in said.words if w.clause in clauses and w.stem not in STOPWORDS} - mine
-        here = {w.clause for w in source.words if w.stem == name}
-        others = {w.clause for w in source.words if w.name and w.stem not in mine} - here
-        if here and others:
-            shared = [len(meant & {w.stem for w in source.words if w.clause == n}) for n in range(source.clauses)]
-            if max(shared[n] for n in here) < max(shared[n] for n in others):
-                return False
+def _agents(said: _Reading, source: _Reading) -> bool:
+    """Who does it and to whom, also of things without a name: "hired by the guide", "the cat chased the dog"."""
+    agents, theirs_do = _doers(said), _doers(source)
+    mine, theirs = _content(said.words), _content(source.words)
+    if agents and theirs_do and not agents & theirs_do:
+        return False
+    if agents and not source.passive and mine[0] in theirs:
+        return all(theirs.index(agent) < theirs.index(mine[0]) for agent in agents if agent in theirs)
+    if theirs_do and not said.passive and mine[0] in _behind_by(source):
+        return mine[0] in theirs_do
+    if said.passive != source.passive or mine[0] not in theirs or theirs[0] not in mine or mine[0] == theirs[0]:
+        return True
+    firsts = (next(w for w in text.words if not w.empty) for text in (said, source))
+    return any(first.behind in _ADJUNCT or first.number for first in firsts)
+
+
+def _relations(said: _Reading, source: _Reading) -> bool:
+    """What stands behind "for" or "to" does not stand behind "against" or "from" in the source."""
+    for word in said.words:
+        there = {w.behind for w in source.words if w.stem == word.stem}
+        if word.behind not in there and any(frozenset((word.behind, other)) in _AGAINST for other in there):
+            return False
     return True
+
+
+def _doers(text: _Reading) -> set[str]:
+    """The things behind each "by" of a passive; a number is none: "by 12 percent"."""
+    if not text.passive:
+        return set()
+    first = [next((w for w in text.words[at + 1 :] if not w.empty), None) for at in _bys(text)]
+    return {w.stem for w in first if w is not None and not w.number}
+
+
+def _behind_by(text: _Reading) -> set[str]:
+    return {w.stem for at in _bys(text)[:1] for w in text.words[at + 1 :]}
+
+
+def _bys(text: _Reading) -> list[int]:
+    return [i for i, w in enumerate(text.words) if w.raw == "by"]
+
+
+def _content(words: Iterable[_Word]) -> list[str]:
+    return [w.stem for w in words if not w.empty]
 
 
 def _same_name(said: _Reading, source: _Reading, a: _Word, b: _Word) -> bool:
@@ -238,33 +307,44 @@ def _same_name(said: _Reading, source: _Reading, a: _Word, b: _Word) -> bool:
 def _numbers(said: _Reading, source: _Reading) -> bool:
     """A number counts the same things, and stands with the same things, as in the source."""
     here = [i for i, w in enumerate(source.words) if w.number]
+    order = [source.words[i].stem for i in here]
+    mine = [w for w in said.words if w.number]
+    for a, b in pairwise(mine):
+        if a.clause == b.clause and a.stem != b.stem and order.index(a.stem) > max(_all(order, b.stem)):
+            return False
     for at, word in enumerate(said.words):
         if not word.number:
             continue
         behind = said.words[at + 1] if at + 1 < len(said.words) else None
         with_it = [i for i in here if source.words[i].stem == word.stem]
-        best = max(_company(said, at, source, i) for i in here)
+        beside = [i for i in here if any(source.words[i].clause == source.words[j].clause for j in with_it)]
+        best = max(_company(said, at, source, i) for i in beside)
         if max(_company(said, at, source, i) for i in with_it) < best:
             return False
-        counts = behind and behind.clause == word.clause and not behind.number and behind.stem not in STOPWORDS
-        if counts and behind and not behind.name and len({source.words[i].stem for i in here}) > 1:
-            near = {source.words[j].stem for i in with_it for j in range(i + 1, min(i + 3, len(source.words)))}
-            if near and behind.stem not in near and behind.stem in {source.words[i + 1].stem for i in here[:-1]}:
-                return False
+        if behind is None or behind.clause != word.clause or behind.number or behind.empty:
+            continue
+        counted = {w.stem for i in with_it for w in source.words[i + 1 : i + 3]}
+        named = {_before(source, i) for i in with_it} & {_before(said, at)} - {None}
+        if behind.stem in source.stems and behind.stem not in counted and not named:
+            return False
     return True
+
+
+def _all(values: Sequence[str], wanted: str) -> list[int]:
+    return [i for i, value in enumerate(values) if value == wanted]
 
 
 def _company(said: _Reading, at: int, source: _Reading, i: int) -> int:
     """How much the words round a number of the claim are those round a number of the source."""
     mine = {w.stem: w for w in said.words if w.clause == said.words[at].clause and not w.number}
     theirs = {w.stem for w in source.words if w.clause == source.words[i].clause and not w.number}
-    shared = [w for s, w in mine.items() if s in theirs and s not in STOPWORDS]
+    shared = [w for s, w in mine.items() if s in theirs and not w.empty]
     near = _before(said, at), _before(source, i)
     return len(shared) + 2 * sum(w.name for w in shared) + (near[0] is not None and near[0] == near[1])
 
 
 def _before(text: _Reading, at: int) -> str | None:
-    return next((w.stem for w in reversed(text.words[:at]) if not w.number and w.stem not in STOPWORDS), None)
+    return next((w.stem for w in reversed(text.words[:at]) if not w.number and not w.empty), None)
 
 
 # Statements ---------------------------------------------------------------------------------------------------------
@@ -307,23 +387,105 @@ def statement(text: str) -> Statement | None:
     )
 
 
+# Clauses ------------------------------------------------------------------------------------------------------------
+
+
+def _statements(text: _Reading) -> tuple[frozenset[str], ...]:
+    clauses = [[w for w in text.words if w.clause == n] for n in range(text.clauses)]
+    asides = [_aside(text, clauses, n) for n in range(text.clauses)]
+    said = []
+    for n, clause in enumerate(clauses):
+        if not _content(clause) or (asides[n] and len(clauses) > 1):
+            continue
+        stems = {*_content(clause), *_carried(text, clauses, n)}
+        for near in (n - 1, n + 1):
+            if 0 <= near < len(clauses) and asides[near]:
+                stems |= {*_content(clauses[near])}
+        said.append(frozenset(stems))
+    return tuple(said) or (frozenset(_content(text.words)),)
+
+
+def _aside(text: _Reading, clauses: Sequence[Sequence[_Word]], n: int) -> bool:
+    """Whether a clause only says where or when, or stands in parentheses: it belongs to the one beside it."""
+    inner = _content(clauses[n])
+    if text.joints[n] == "(":
+        return True
+    ends = text.joints[n + 1] if n + 1 < text.clauses else ""
+    apart = text.joints[n] == "," or (n == 0 and ends == ",")
+    return apart and 0 < len(inner) <= _LONGEST_ASIDE and clauses[n][0].raw.lower() in _ADJUNCT
+
+
+def _carried(text: _Reading, clauses: Sequence[Sequence[_Word]], n: int) -> list[str]:
+    """What a clause is said of, where it does not say so itself."""
+    joint = text.joints[n]
+    main = next((m for m in range(n - 1, -1, -1) if text.joints[m] not in (*_GOES_ON, *_RELATIVE) and clauses[m]), None)
+    last = next((m for m in range(n - 1, -1, -1) if _content(clauses[m]) and not _aside(text, clauses, m)), None)
+    if main is None or last is None:
+        return []
+    if joint in _RELATIVE:
+        return _trailing(clauses[last])
+    if joint == ")" or (joint == ":" and len(_content(clauses[last])) <= _LONGEST_ASIDE):
+        return _content(clauses[last])
+    if joint not in _GOES_ON:
+        return []
+    if all(w.name or w.number or w.empty for w in clauses[n]) or _things(clauses[n]) == 1:
+        whole = [w for w in clauses[last] if not w.number]  # one more of a list: "in Go and Rust"
+        return [*_leading(clauses[main]), *_content(whole)[:-1]]
+    begins = clauses[n][0]
+    own = begins.raw.lower() in _OWN_SUBJECT or begins.name or begins.number
+    return [] if own else _leading(clauses[_subject(text, clauses, main)])
+
+
+def _things(clause: Sequence[_Word]) -> int:
+    return sum(not w.number and not w.empty for w in clause)
+
+
+def _subject(text: _Reading, clauses: Sequence[Sequence[_Word]], main: int) -> int:
+    """The clause with the subject: the next one, where the main one is an aside: "In winter, the ferry runs and …"."""
+    return main + 1 if _aside(text, clauses, main) and main + 1 < len(clauses) else main
+
+
+def _leading(clause: Sequence[_Word]) -> list[str]:
+    """The words of a clause's subject: up to its verb, as far as that shows."""
+    found: list[str] = []
+    for at, word in enumerate(clause):
+        behind = clause[at + 1].raw.lower() if at + 1 < len(clause) else ""
+        if word.raw.lower() in _FINITE:
+            break
+        if word.empty:
+            continue
+        if found and not word.name and word.raw.endswith(("ed", "s")) and behind not in _FINITE:
+            break
+        found.append(word.stem)
+    return found if len(found) <= _LONGEST_ASIDE else found[:1]
+
+
+def _trailing(clause: Sequence[_Word]) -> list[str]:
+    """The last thing that a clause speaks of: what "which" means."""
+    words = [w for w in clause if not w.empty]
+    named = [w.stem for w in words[-2:] if w.name]
+    return named or [w.stem for w in words[-1:]]
+
+
 # Reading ------------------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=4096)
 def _read(text: str) -> _Reading:
-    words = tuple(_words(fold(text).replace("`", " ")))
+    joints = [""]
+    words = tuple(_words(fold(text).replace("`", " "), joints))
     raw = frozenset(w.raw.lower() for w in words) - {w.raw.lower() for w in words if w.name}
-    return _Reading(words, raw, bool(_PASSIVE.search(text)))
+    return _Reading(words, raw, bool(_PASSIVE.search(text)), tuple(joints))
 
 
-def _words(text: str) -> Iterator[_Word]:
+def _words(text: str, joints: list[str]) -> Iterator[_Word]:
     clause, reach, first, before = 0, 0, True, ""
     for match in _TOKEN.finditer(text):
         found = match.group()
         lower = found.lower()
         if not (found[0].isalnum() or found[0] == "_") or lower in _JOINTS:
             clause, reach = clause + 1, 0
+            joints.append(lower)
             first = first or found in ".!?"
             before = lower
             if found[0].isalnum():
@@ -335,7 +497,7 @@ def _words(text: str) -> Iterator[_Word]:
             continue
         word = _word(found, lower, clause, first, before)
         first = False
-        if reach and word.stem not in STOPWORDS:
+        if reach and not word.empty:
             word, reach = replace(word, denied=not word.denied), reach - 1
         if lower not in ("the", "a", "an"):
             before = lower
@@ -345,11 +507,11 @@ def _words(text: str) -> Iterator[_Word]:
 def _word(token: str, lower: str, clause: int, first: bool, before: str) -> _Word:
     number = _DIGITS.get(lower) or (_THOUSANDS.sub("", token) if token[0].isdigit() else "")
     if number:
-        return _Word(number, token, clause, number=True)
+        return _Word(number, token, clause, number=True, behind=before)
     code = bool(_CODE.search(token))
     name = code or (token[0].isupper() and lower not in STOPWORDS)
     if code:
-        return _Word(token, token, clause, name=True, placed=before in _PLACES)
+        return _Word(token, token, clause, name=True, behind=before)
     root = stem(lower)
     denied = root in _DENIED
-    return _Word(_DENIED.get(root, root), token, clause, denied, name, placed=before in _PLACES)
+    return _Word(_DENIED.get(root, root), token, clause, denied, name, behind=before)

@@ -104,12 +104,22 @@ def parts(form: Form, subject: str, plan: Plan, ledger: Ledger, limit: int) -> l
 
 def _titles(plan: Plan, passages: Sequence[Passage]) -> list[str]:
     """What a report is divided by: the parts of the question; where that has one only, the headings that were found."""
-    named = list(dict.fromkeys(part for part in plan.parts if content(part)))
+    headers = [set(content(passage.header)) for passage in passages]
+    named = list(dict.fromkeys(piece for part in plan.parts for piece in _pieces(part, headers) if content(piece)))
     if len(named) < _FEWEST_SECTIONS:
         headings = [heading for passage in passages if (heading := _heading(passage))]
         known = {" ".join(content(title)) for title in named}
         named += [h for h in dict.fromkeys(headings) if " ".join(content(h)) not in known]
     return [title[0].upper() + title[1:] if title.islower() else title for title in named[:MOST_SECTIONS]]
+
+
+def _pieces(name: str, headers: Sequence[set[str]]) -> list[str]:
+    """A name, or where it joins two that were found each by itself, these: "Heron and Crane"."""
+    pieces = name.split(" and ")
+    terms = [set(content(piece)) for piece in pieces]
+    apart = all(any(own <= held and not own.issuperset(held) for held in headers) for own in terms)
+    together = any(set().union(*terms) <= held for held in headers)
+    return pieces if apart and not together else [name]
 
 
 def _heading(passage: Passage) -> str:

@@ -200,6 +200,8 @@ class Agent:
                 yield AnswerToken(f"\n\n## {part.title}\n\n")
             draft = yield from self._write(run, part.passages, part)
             checked, form = self._read(run, part, draft)
+            if checked.text and checked.text in {each.text for each in found}:
+                continue  # a small model writes a section once more under another title
             found.append(checked)
             sections.append(section(part, checked))
         if not any(each.supported for each in found):
@@ -217,7 +219,7 @@ class Agent:
         if part is None:
             messages = answer_messages(run.question, passages, run.marker, self._limits.profile)
         else:
-            messages = form_messages(run.form, part, run.question, run.marker, self._limits.profile)
+            messages = form_messages(run.form, part, run.asked, run.marker, self._limits.profile)
         tokens = MAX_TOKENS if part is None else max_tokens(run.form)
         stage = run.open("answer")
         try:

@@ -402,6 +402,7 @@ def test_a_report_has_its_sections_as_data_and_each_can_be_asked_for_alone() -> 
     assert (heron.title, crane.title) == ("Heron", "Crane")
     assert (heron.text, crane.text, crane.labels) == (f"Heron keeps letters for 42 days [{heron.labels[0]}].", "", ())
     assert "## Crane\n\nThe sources do not say." in answer.answer
+    assert model.unspoken == 0
     assert "Section: Heron" in model.calls[0][-1]["content"]
     assert heron.follow_up.startswith("Explain Heron")
     assert {c.path for c in answer.citations} == {"heron.md"}
