@@ -32,13 +32,15 @@ _DIGITS = {
     w: str(n) for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
 }
 _DIGITS.pop("one")  # more often a pronoun
-_JOINTS = frozenset("and but while whereas although though because which who whose where unless if since".split())
+_SUBORDINATE = frozenset("because when before after once until if unless".split())
+_JOINTS = _SUBORDINATE | frozenset("and but while whereas although though which who whose where since".split())
 _RELATIVE = frozenset("which who whose".split())
 _GOES_ON = frozenset(["and", "but", ","])
 _OWN_SUBJECT = frozenset(
     """the a an this that these those his her its their our my your most all some each every other another both no there
     what""".split()
 )
+_DETERMINERS = frozenset("the a an any this that these those his her its their our my your".split())
 _FINITE = frozenset(
     "is are was were be been has have had can could may might must will would shall should does do did".split()
 )
@@ -63,17 +65,19 @@ for _pair in """before after;more less;more fewer;least most;minimum maximum;lar
     _one, _other = map(stem, _pair.split())
     _OPPOSITES.setdefault(_one, set()).add(_other)
     _OPPOSITES.setdefault(_other, set()).add(_one)
-# Prepositions of which one denies the other, of the thing behind them.
-_AGAINST = {
-    frozenset(pair.split())
-    for pair in """for against;to from;with without;before after;over under;above below;into out;on off;
-    since until""".split(";")
-}
+# Prepositions that can stand for each other; any other two say different things of what is behind them.
+_ALIKE = [
+    frozenset(line.split())
+    for line in """in at on of within inside during;to into for;from of since;about of on;by with;near at beside;
+    under below;over above;through by""".split(";")
+]
+_PREPOSITIONS = frozenset().union(*_ALIKE) | {"against", "without", "out", "off"}
 # What claims more than the bare sentence does: it must stand in the source as well.
 _STRONG = {
     "all": "all", "every": "all", "each": "all", "always": "always", "only": "only", "solely": "only", "must": "must",
     "most": "most", "because": "because", "both": "both", "entire": "all", "never": "never", "none": "none",
     "sole": "only", "exactly": "exactly", "immediately": "immediately",
+    "before": "before", "after": "after", "until": "until", "unless": "unless", "another": "other", "other": "other",
 }  # fmt: skip
 # What claims less: where the source says it, so must the sentence.
 _HEDGES = frozenset(
@@ -134,8 +138,14 @@ class _Reading:
 
     @cached_property
     def statements(self) -> tuple[frozenset[str], ...]:
-        """What each clause says, as stems: its own words, what they are said of, and where and when."""
-        return _statements(self)
+        """What each clause says, as stems: its own words, what they are said of, where and when, and, as "when:war",
+        the words of a clause that depends on it."""
+        return _statements(self, whole=True)
+
+    @cached_property
+    def bare(self) -> tuple[frozenset[str], ...]:
+        """The same of each clause alone, without the clauses that depend on it."""
+        return _statements(self, whole=False)
 
     @property
     def stems(self) -> frozenset[str]:
@@ -163,7 +173,7 @@ def follows(claim: str, quote: str, context: str = "", optional: frozenset[str] 
         return False
     return (
         any(w.stem in source.stems for w in meant)
-        and all(any(part & needed <= there | free for there in source.statements) for part in said.statements)
+        and all(_held(part, needed, free, source) for part in said.statements)
         and _polarity(said, source)
         and _strength(said, source)
         and _order(said, source)
@@ -171,6 +181,16 @@ def follows(claim: str, quote: str, context: str = "", optional: frozenset[str] 
         and _relations(said, source)
         and _numbers(said, source)
     )
+
+
+def _held(part: frozenset[str], needed: frozenset[str], free: frozenset[str], source: _Reading) -> bool:
+    """Whether one clause of the source, with what belongs to it, says a part of the claim."""
+    words = {said for said in part if _plain(said) in needed and _plain(said) not in free}
+    return any(words <= there for there in (*source.statements, *source.bare))
+
+
+def _plain(said: str) -> str:
+    return said.rpartition(":")[2]
 
 
 def _whole(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) -> tuple[Unit, ...]:
@@ -264,16 +284,26 @@ def _agents(said: _Reading, source: _Reading) -> bool:
     if said.passive != source.passive or mine[0] not in theirs or theirs[0] not in mine or mine[0] == theirs[0]:
         return True
     firsts = (next(w for w in text.words if not w.empty) for text in (said, source))
-    return any(first.behind in _ADJUNCT or first.number for first in firsts)
+    return any(first.behind in _ADJUNCT | _SUBORDINATE or first.number for first in firsts)
 
 
 def _relations(said: _Reading, source: _Reading) -> bool:
-    """What stands behind "for" or "to" does not stand behind "against" or "from" in the source."""
+    """What stands behind "for" or "to" does not stand behind "against" or "from" in the source, and what does it, or is
+    it, is not only something that it is done to or with."""
+    first = next((w for w in said.words if not w.empty), None)
     for word in said.words:
         there = {w.behind for w in source.words if w.stem == word.stem}
-        if word.behind not in there and any(frozenset((word.behind, other)) in _AGAINST for other in there):
+        if not there or not there <= _PREPOSITIONS or word.empty:
+            continue
+        if word.behind in _PREPOSITIONS and not any(_alike(word.behind, other) for other in there):
+            return False
+        if word is first and word.behind not in _PREPOSITIONS | _ADJUNCT and said.passive == source.passive:
             return False
     return True
+
+
+def _alike(one: str, other: str) -> bool:
+    return one == other or any({one, other} <= group for group in _ALIKE)
 
 
 def _doers(text: _Reading) -> set[str]:
@@ -390,19 +420,32 @@ def statement(text: str) -> Statement | None:
 # Clauses ------------------------------------------------------------------------------------------------------------
 
 
-def _statements(text: _Reading) -> tuple[frozenset[str], ...]:
+def _statements(text: _Reading, *, whole: bool) -> tuple[frozenset[str], ...]:
     clauses = [[w for w in text.words if w.clause == n] for n in range(text.clauses)]
     asides = [_aside(text, clauses, n) for n in range(text.clauses)]
+    heads = {n: head for n in range(text.clauses) if (head := _head(text, clauses, n)) is not None}
     said = []
     for n, clause in enumerate(clauses):
-        if not _content(clause) or (asides[n] and len(clauses) > 1):
+        if not _content(clause) or (asides[n] and len(clauses) > 1) or (whole and n in heads):
             continue
         stems = {*_content(clause), *_carried(text, clauses, n)}
         for near in (n - 1, n + 1):
             if 0 <= near < len(clauses) and asides[near]:
                 stems |= {*_content(clauses[near])}
+        if whole:
+            stems |= {f"{text.joints[m]}:{w}" for m, head in heads.items() if head == n for w in _content(clauses[m])}
         said.append(frozenset(stems))
     return tuple(said) or (frozenset(_content(text.words)),)
+
+
+def _head(text: _Reading, clauses: Sequence[Sequence[_Word]], n: int) -> int | None:
+    """The clause that a subordinate one depends on: the next one, where it stands first and a comma follows it."""
+    if text.joints[n] not in _SUBORDINATE:
+        return None
+    before = [m for m in range(n) if _content(clauses[m])]
+    if not before:
+        return next((m for m in range(n + 1, text.clauses) if _content(clauses[m])), None)
+    return before[-1]
 
 
 def _aside(text: _Reading, clauses: Sequence[Sequence[_Word]], n: int) -> bool:
@@ -499,7 +542,7 @@ def _words(text: str, joints: list[str]) -> Iterator[_Word]:
         first = False
         if reach and not word.empty:
             word, reach = replace(word, denied=not word.denied), reach - 1
-        if lower not in ("the", "a", "an"):
+        if lower not in _DETERMINERS:
             before = lower
         yield word
 

@@ -194,7 +194,9 @@ class Agent:
 
     def _longer(self, run: Run) -> Generator[Event, None, Answer | None]:
         """Write a longer form, one call for each of its parts, and check it; None where nothing in it is supported."""
-        form, sections, found = run.form, [], []
+        form = run.form
+        sections: list[Section] = []
+        found: list[Checked] = []
         for part in parts(form, run.question, run.plan, run.ledger, self._limits.passages):
             if part.title:
                 yield AnswerToken(f"\n\n## {part.title}\n\n")

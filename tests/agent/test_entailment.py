@@ -37,7 +37,7 @@ def measured(says: Callable[[str, list[Unit]], object]) -> tuple[float, float]:
 def test_what_is_accepted_is_nearly_always_said() -> None:
     precision, recall = measured(entailing)
     assert precision >= 0.95
-    assert recall >= 0.75
+    assert recall >= 0.8
 
 
 def test_shared_words_alone_accept_what_is_not_said() -> None:
