@@ -277,11 +277,14 @@ def changed(document: Document | None, digest: str | None) -> bool:
 
 
 def traced(citation: Citation, *, stale: bool, source: Source | None) -> Citation:
-    """Return the citation with where its file came from, and whether the file changed since it was indexed."""
+    """Return the citation with where its file came from, and whether the file changed since it was indexed.
+
+    The quote of a file that changed since is not said to be the commit's: the commit was read before.
+    """
     origin = None
     if source is not None and (source.kind != "folder" or source.commit):
         url = None if source.kind == "folder" else source.url
-        origin = Origin(url, source.commit or None, source.fetched_at, source.dirty)
+        origin = Origin(url, source.commit or None, source.fetched_at, source.dirty or stale)
     return replace(citation, stale=stale, source=origin)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from agent.answer import NOT_SAID
 from agent.citations import Checked, Claim, check, denies, labels_inside, labels_of, support, unlabelled
@@ -24,6 +25,7 @@ NO_VALUE = "–"
 """What a cell holds that no source fills."""
 
 _LONGEST_DRAFT = 12_000
+_MOST_SENTENCES = 60
 _MOST_ROWS = 40
 _MOST_COLUMNS = 8
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+")
@@ -64,12 +66,14 @@ class Table:
 
 
 def prose(draft: str, quotable: Sequence[Unit]) -> list[Line]:
-    """Return the sentences of a draft, each with the units from which it follows, those of passages it cites first."""
+    """Return the first sentences of a draft, each with the units from which it follows, those it cites tried first."""
     lines = []
+    left = _MOST_SENTENCES
     for line in draft[:_LONGEST_DRAFT].splitlines():
         if _NOT_PROSE.match(line) or not line.strip():
             continue
-        claims = tuple(_claims(_ITEM.sub("", line), quotable))
+        claims = tuple(islice(_claims(_ITEM.sub("", line), quotable), left))
+        left -= len(claims)
         if claims:
             lines.append(Line("- " if _ITEM.match(line) else "", claims))
     return lines

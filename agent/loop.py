@@ -240,12 +240,14 @@ class Agent:
         read as a paragraph. Without a draft the best sentences of its passages stand for it."""
         with run.stage("verify"):
             quotable = [unit for passage in run.ledger for unit in units(passage, run.kind(passage.path))]
-            if not draft:
-                here = [unit for unit in quotable if unit.passage in part.passages]
-                best = extract(f"{part.title} {run.question}", here)
+            denied = denies(draft) and len(draft) < _LONGEST_DENIAL
+            # A small model often denies what a section's own passages say.
+            if not draft or (denied and run.form == "report" and self._limits.profile == "compact"):
+                here = [u for u in quotable if u.passage in part.passages and not u.text.startswith("#")]
+                best = extract(f"{part.title} {run.question}", here) or extract(part.title, here)
                 claims = [Claim(quoted(u, run.kind(u.passage.path)), (u,)) for u in best]
                 return check(claims, run.document), "paragraph" if run.form == "table" else run.form
-            if denies(draft) and len(draft) < _LONGEST_DENIAL:
+            if denied:
                 return Checked("", (), supported=False), run.form
             if run.form == "table" and (cells := table(draft, quotable)) is not None:
                 return checked_table(cells, run.document), "table"

@@ -95,7 +95,8 @@ class Origin:
     """Where a cited file came from, and when it was read (UTC, ISO 8601).
 
     `url` is a page's or a repository's address, None for a file of this machine; `commit` is None where there is none.
-    `dirty`: the folder had changes that are in no commit, so the commit need not hold this text.
+    `dirty`: the folder had changes that are in no commit, or the file changed since, so the commit need not hold this
+    text.
     """
 
     url: str | None

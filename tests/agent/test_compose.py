@@ -33,6 +33,11 @@ def test_each_sentence_of_a_paragraph_is_cited_or_marked() -> None:
     assert text == "Heron keeps letters for 42 days [1]. Crane is encrypted [no source]. Whales sing [no source]."
 
 
+def test_of_an_endless_draft_the_first_sentences_are_read() -> None:
+    lines = prose("Whales sing. " * 500 + "\nWhales sing.", UNITS)
+    assert sum(len(line.claims) for line in lines) == 60
+
+
 def test_lists_stay_lists_and_headings_and_fences_go() -> None:
     draft = "# Heron\n```\n- Heron keeps letters for 42 days [1].\n2. Crane keeps letters for 30 days.\n---\n"
     assert paragraph(draft) == "- Heron keeps letters for 42 days [1].\n- Crane keeps letters for 30 days [2]."

@@ -68,6 +68,11 @@ def test_what_differs_in_one_decisive_word_does_not_follow(claim: str, quote: st
     assert not follows(claim, quote)
 
 
+def test_what_is_quoted_follows_from_itself() -> None:
+    said = [unit for kind, _, _, text in PAIRS for unit in sources(kind, text) if unit.start == unit.end]
+    assert [unit.text for unit in said if not follows(unit.text, unit.text)] == []
+
+
 def test_a_name_may_stand_in_the_header_but_a_number_may_not() -> None:
     assert follows("Heron keeps letters.", "Letters are kept, and keeps are cheap.", "heron.md > Heron")
     assert not follows("Heron keeps 42 letters.", "Letters are kept.", "heron.md > Heron 42")

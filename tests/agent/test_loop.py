@@ -408,6 +408,16 @@ def test_a_report_has_its_sections_as_data_and_each_can_be_asked_for_alone() -> 
     assert {c.path for c in answer.citations} == {"heron.md"}
 
 
+@pytest.mark.parametrize("profile", ["compact", "full"])
+def test_a_section_that_a_small_model_denies_is_quoted(profile: str) -> None:
+    files = {"heron.md": "# Heron\nHeron keeps letters for 42 days.\n", "crane.md": "# Crane\nCrane burns letters.\n"}
+    model = ScriptedModel(["Heron keeps letters for 42 days.", "The sources do not say."])
+    made = agent(model, files, breadth=4, max_steps=0, profile=profile)
+    crane = made.ask("Write a report on Heron and Crane compared to each other").sections[1]
+    assert crane.text.startswith("Crane burns letters" if profile == "compact" else "")
+    assert bool(crane.labels) == (profile == "compact")
+
+
 def test_a_table_that_the_model_does_not_write_is_a_paragraph() -> None:
     answer = agent(ScriptedModel(["Heron keeps the letters of the harbour office [1]."])).ask(
         f"{EASY[:-1]}, as a table"
