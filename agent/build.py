@@ -71,6 +71,8 @@ def limits(settings: Settings) -> Limits:
         passages=settings.passages,
         breadth=settings.breadth,
         profile=profile,
+        form=settings.form,
+        judge=profile == "full",
     )
 
 

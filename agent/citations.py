@@ -47,11 +47,27 @@ class Claim:
 
     text: str
     quotes: tuple[Unit, ...]
+    judged: bool = False
 
 
 def without_labels(text: str) -> str:
     """Return an answer without its labels and marks: what is compared with an expected answer."""
     return squeeze(_BRACKETED.sub("", text).replace(f" {UNSUPPORTED}", ""))
+
+
+def labels_inside(draft: str) -> str:
+    """Return a draft with the labels that stand behind a sentence's stop before it, so that they stay with it."""
+    return _LABELS_AFTER_STOP.sub(r"\2\1", draft)
+
+
+def labels_of(sentence: str) -> list[str]:
+    """Return the labels that a sentence cites, in order, forged ones as well."""
+    return [label for m in _BRACKETED.finditer(sentence) for label in re.findall(r"\d+", m.group(1))]
+
+
+def unlabelled(sentence: str) -> str:
+    """Return a sentence without its labels."""
+    return _BRACKETED.sub("", sentence).strip()
 
 
 def denies(draft: str) -> bool:
@@ -66,11 +82,11 @@ def support(question: str, draft: str, quotable: Sequence[Unit]) -> list[Claim]:
     share of `SUPPORT`. With their headers, or through a name that leads to them, the quotes must be about
     something that the question is about.
     """
-    draft = _LABELS_AFTER_STOP.sub(r"\2\1", draft[:_LONGEST_DRAFT])
+    draft = labels_inside(draft[:_LONGEST_DRAFT])
     claims = []
     for sentence in sentences(squeeze(draft)):
-        labels = [label for m in _BRACKETED.finditer(sentence) for label in re.findall(r"\d+", m.group(1))]
-        text = _BRACKETED.sub("", sentence).strip()
+        labels = labels_of(sentence)
+        text = unlabelled(sentence)
         if not any(c.isalnum() for c in text):
             continue
         cited = [u for u in quotable if u.passage.label in labels]
@@ -188,7 +204,8 @@ def resolve(unit: Unit, document: Document | None) -> Citation:
     found = _find(unit.text, document, passage.start_line, passage.end_line) or _find(unit.text, document, 1, None)
     if found is not None:
         page = document.pages[found[0] - 1] if document and document.pages else None
-        return Citation(passage.label, passage.path, *found, verified=True, page=page)
+        moved = not passage.start_line <= found[0] <= passage.end_line
+        return Citation(passage.label, passage.path, *found, verified=True, page=page, moved=moved)
     start, end = (min(passage.start_line + line, passage.end_line) for line in (unit.start, unit.end))
     return Citation(passage.label, passage.path, start, end, unit.text, verified=False, page=passage.page or None)
 
@@ -245,7 +262,7 @@ def check(claims: Iterable[Claim], documents: Callable[[str], Document | None]) 
         for unit in claim.quotes:
             if unit.passage.path not in resolved:
                 resolved[unit.passage.path] = documents(unit.passage.path)
-            found.append(resolve(unit, resolved[unit.passage.path]))
+            found.append(replace(resolve(unit, resolved[unit.passage.path]), judged=claim.judged))
         citations.update({(c.label, c.quote): c for c in found})
         verified = bool(found) and all(c.verified for c in found)
         supported = supported or verified
@@ -260,11 +277,14 @@ def changed(document: Document | None, digest: str | None) -> bool:
 
 
 def traced(citation: Citation, *, stale: bool, source: Source | None) -> Citation:
-    """Return the citation with where its file came from, and whether the file changed since it was indexed."""
+    """Return the citation with where its file came from, and whether the file changed since it was indexed.
+
+    The quote of a file that changed since is not said to be the commit's: the commit was read before.
+    """
     origin = None
     if source is not None and (source.kind != "folder" or source.commit):
         url = None if source.kind == "folder" else source.url
-        origin = Origin(url, source.commit or None, source.fetched_at, source.dirty)
+        origin = Origin(url, source.commit or None, source.fetched_at, source.dirty or stale)
     return replace(citation, stale=stale, source=origin)
 
 

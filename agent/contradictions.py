@@ -1,27 +1,53 @@
-"""Contradictions: two sources that say the same of the same thing with different numbers. Precision before recall."""
+"""Contradictions between sources: two statements that are the same but for one value.
+
+Only what cannot well be meant otherwise is reported. Two sentences that differ in a condition, a platform, a version or
+a year may both be true; so may two of one document, of two versions of it, or of a test.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import PurePosixPath
 
-from agent.terms import STOPWORDS, numbers, stem
+from agent.entailment import Statement, statement
+from agent.terms import content, numbers
 from agent.units import Unit, units
 from ingest.names import words
+from ingest.types import Kind
 from retrieval.types import Passage
 
-_MOST_TOLD = 3
-_LEAST_WORDS = 3  # that two statements must share beside the name
-_ALIKE = 0.75  # share of the words of both, numbers left out, that they must have in common
-_DIGIT = re.compile(r"\d")
-_LONGEST = 300  # characters of a statement: a table's row or a minified line says nothing
-# A constant and the number it is given: `HERON_RETENTION = 45`, "`HERON_RETENTION` defaults to 30", "(default: 30)".
-_CONSTANT = re.compile(
-    r"(?<![\w.])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`{0,2}[\"']?\s*"
-    r"(?:=|:|\(?\s*(?:is|defaults? (?:to|is)|default:?|by default)\s)\s*(\d+(?:\.\d+)?)(?!\w|\.\d|\s*[-*/+])"
+MOST = 2
+"""Contradictions that are reported of one question."""
+
+_MOST_STATEMENTS = 20  # that say the same of one name
+# Words that qualify nothing: with them or without them, the same is said.
+_NEUTRAL = frozenset(content("default value set equals constant setting option parameter defined exactly total whole"))
+# What stands here was true at another time, or of something made up.
+_ELSEWHEN = re.compile(
+    r"(?:^|[/._-])(?:tests?|testing|fixtures?|examples?|samples?|demos?|changes|changelog|release[-_]?notes|releases?|"
+    r"history|news|archived?|old|legacy|v?\d+(?:[._]\w+)*)(?=[/._-]|$)",
+    re.IGNORECASE,
 )
+
+# A plain lower-case word names another thing in every document.
+_DISTINCT = re.compile(r"[A-Z]|\w[_.]\w|^--\w")
+_NAMED = re.compile(r"`?([A-Z]\w*[\w.]*\w|\w+_\w+)`?\s(?!and\b|or\b)")
+_PLAIN = re.compile(r"\d+(?:\.\d+)?")
+_SETTINGS = frozenset(
+    """linux windows macos mac android ios docker kubernetes production staging development debug testing free pro
+    enterprise community beta alpha draft legacy deprecated old new cloud""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    said: Statement
+    unit: Unit
+    code: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,48 +59,62 @@ class Contradiction:
     units: tuple[Unit, Unit]
 
 
-def contradictions(passages: Sequence[Passage], names: Sequence[str]) -> tuple[Contradiction, ...]:
-    """Return what different documents say differently: of one of the names, in statements that agree in all but
-    their one number; and of a constant that each gives one number. () where that cannot be told."""
-    found: dict[str, Contradiction] = {}
-    counted = [
-        unit for p in passages if _DIGIT.search(p.text) for unit in units(p, "prose") if _DIGIT.search(unit.text)
-    ]
-    for name, given in _constants(counted).items():
-        for (a, one), (b, two) in combinations(given, 2):
-            # Two modules may each have a constant of that name; what documentation says of it is another thing.
-            both_assign = all(re.search(rf"\b{name}\b\s*=", unit.text) for unit in (a, b))
-            if a.passage.path != b.passage.path and one != two and not both_assign:
-                found.setdefault(name, Contradiction(name, (one, two), (a, b)))
-    for name in names:
-        told = [(unit, *stated) for unit in counted if (stated := _statement(name, unit.text))]
-        for (a, terms, one), (b, others, two) in combinations(told, 2):
-            alike = len(terms & others) >= max(_LEAST_WORDS, _ALIKE * len(terms | others))
-            if a.passage.path != b.passage.path and one != two and alike:
-                found.setdefault(name, Contradiction(name, (one, two), (a, b)))
-    return tuple(found.values())[:_MOST_TOLD]
+def contradictions(
+    passages: Sequence[Passage], names: Sequence[str], kind: Callable[[str], Kind] = lambda path: "prose"
+) -> tuple[Contradiction, ...]:
+    """Return where passages of different documents contradict each other in what they say of one of the names.
 
-
-def _constants(counted: Sequence[Unit]) -> dict[str, list[tuple[Unit, str]]]:
-    """Constants with where each is given a number; a document that gives one several numbers is left out of it."""
-    given: dict[str, dict[str, list[tuple[Unit, str]]]] = {}
-    for unit in counted:
-        for match in _CONSTANT.finditer(unit.text):
-            given.setdefault(match[1], {}).setdefault(unit.passage.path, []).append((unit, match[2]))
-    return {
-        name: [told[0] for told in by_path.values() if len({number for _, number in told}) == 1]
-        for name, by_path in given.items()
-    }
-
-
-def _statement(name: str, sentence: str) -> tuple[frozenset[str], str] | None:
-    """The other words and the number of a sentence that begins with the name and has one number beside it.
-
-    One that only mentions the name speaks of something else, and so may give another number.
+    `kind` says of a path whether it is code. Without names there are none: what is not asked about is not reported.
     """
-    named, told = words(name), words(sentence)
-    if len(sentence) > _LONGEST or told[told[:1] in (["the"], ["a"], ["an"]) :][: len(named)] != named:
+    each = [part for name in names for part in name.split(" and ") if _DISTINCT.search(part)]
+    asked = [(name, frozenset(content(name))) for name in each]
+    groups: dict[tuple[str, frozenset[str]], list[_Said]] = defaultdict(list)
+    for passage in passages:
+        if _ELSEWHEN.search(passage.path):
+            continue
+        code = kind(passage.path) == "code"
+        before = ""
+        for unit in units(passage, "code" if code else "prose"):
+            said = None if code and unit.start != unit.end else statement(_with_name(unit.text, before))
+            before = unit.text
+            about = said and next((name for name, needed in asked if needed and needed <= said.subject), None)
+            if said and about:
+                groups[about, said.subject - _NEUTRAL].append(_Said(said, unit, code))
+    found: dict[tuple[str, frozenset[str]], Contradiction] = {}
+    for (about, _), said_of_it in groups.items():
+        for one, other in combinations(said_of_it[:_MOST_STATEMENTS], 2):
+            values = _values(one.said, other.said)
+            if values and not (one.code and other.code) and _apart(one.unit, other.unit):
+                found.setdefault((about, frozenset(values)), Contradiction(about, values, (one.unit, other.unit)))
+    return tuple(found.values())[:MOST]
+
+
+def _with_name(text: str, before: str) -> str:
+    """A sentence that begins with "It" with the name in its place with which the sentence before it begins."""
+    named = _NAMED.match(before)
+    return f"{named[1]}{text[2:]}" if named and text.startswith("It ") else text
+
+
+def _apart(one: Unit, other: Unit) -> bool:
+    """Whether two units are of documents that may be meant to say the same of the same thing: not of one, not of two of
+    one name, and not under headings of which one is for a platform, a version or a year, and the other is not."""
+    a, b = PurePosixPath(one.passage.path), PurePosixPath(other.passage.path)
+    return a != b and a.name != b.name and _setting(one) == _setting(other)
+
+
+def _setting(unit: Unit) -> set[str]:
+    heading = unit.passage.header
+    return set(numbers(heading)) | set(words(heading)) & _SETTINGS
+
+
+def _values(one: Statement, other: Statement) -> tuple[str, str] | None:
+    """The values in which two statements differ, which say the same otherwise."""
+    if one.limits != other.limits:
         return None
-    values = [n for n in numbers(sentence) if n not in numbers(name)]
-    kept = frozenset(stem(w) for w in told if w not in STOPWORDS and w not in named and not w.isdigit())
-    return (kept, values[0]) if len(values) == 1 else None
+    if len(one.numbers) == len(other.numbers) == 1 and one.denied == other.denied:
+        (a, first), (b, second) = one.numbers[0], other.numbers[0]
+        plain = [bool(_PLAIN.fullmatch(value)) for value in (a, b)]  # neither a version nor a time of day
+        return (first, second) if all(plain) and float(a) != float(b) else None
+    if not one.numbers and not other.numbers and one.denied != other.denied and len(one.subject) > 1:
+        return one.text, other.text
+    return None

@@ -7,10 +7,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
 from agent.budget import Budget, BudgetSpent, MeteredChat
-from agent.citations import Claim, check, denies, support, traced, without_labels
+from agent.citations import Checked, Claim, check, denies, resolve, support, traced, without_labels
 from agent.clarify import clarify
+from agent.compose import Line, checked_prose, checked_table, doubtful, prose, report, section, settled, table, whole
+from agent.contradictions import contradictions
 from agent.extract import extract, quoted
+from agent.forms import Part, form_messages, max_tokens, parts, read_form
 from agent.gather import Gatherer, StepExecutor
+from agent.judge import MAX_TOKENS as VERDICTS
+from agent.judge import MOST, judge_messages, judged
 from agent.memory import Memory
 from agent.models import ChatModel
 from agent.plan import Plan, make_plan
@@ -22,17 +27,21 @@ from agent.types import (
     Answer,
     Answered,
     AnswerToken,
+    Citation,
     Clarify,
+    Disagreement,
     Event,
+    Form,
     Library,
     Limits,
     Recalled,
     Reflected,
     Remembered,
     Searched,
+    Section,
     Step,
 )
-from agent.units import units
+from agent.units import Unit, units
 from ingest.errors import UserError
 from ingest.names import identifiers, unique
 from retrieval.types import Passage, SearchResult
@@ -40,6 +49,7 @@ from retrieval.types import Passage, SearchResult
 _LEADS = 6  # documents that the names in the first passages lead to
 _SECOND_DRAFT = 0.5  # share of a run's seconds after which no second draft begins
 _NAMES_PURSUED = 2  # names of the question that its search missed, each given a search of its own
+_LONGEST_DENIAL = 120  # characters of a draft that says nothing but that the sources do not say
 _LONGEST_QUESTION = 4000  # characters
 
 
@@ -117,7 +127,18 @@ class Agent:
             self._budget = None
             self._busy.release()
             raise
-        return Run(question, plan or make_plan(question), budget, chats, self._library, self._memory)
+        asked = read_form(question, limits.form)
+        subject = asked.subject
+        return Run(
+            subject,
+            plan or make_plan(subject),
+            budget,
+            chats,
+            self._library,
+            self._memory,
+            form=asked.form,
+            asked=question,
+        )
 
     def _recall(self, run: Run) -> Recalled:
         """Find notes of earlier runs. They hint at where to look; no answer is written from them."""
@@ -185,6 +206,8 @@ class Agent:
     def _answer(self, run: Run) -> Generator[Event, None, Answer]:
         """Write a draft and check it. Where nothing supports it and time remains, go back once: open what the passages
         name, and write from the passages that the first draft was not written from."""
+        if run.form != "short" and (longer := (yield from self._longer(run))) is not None:
+            return longer
         wanted = identifiers(run.question)
         asked = len(run.plan.parts) if run.plan.edited else 0
         draft = yield from self._write(run, run.ledger.best(self._limits.passages, wanted, asked))
@@ -199,23 +222,80 @@ class Agent:
         draft = yield from self._write(run, others)
         return self._verify(run, draft) if draft else answer
 
-    def _write(self, run: Run, passages: Sequence[Passage]) -> Generator[Event, None, str]:
-        """Write a draft in one call from these passages. Returns it, "" where there is none."""
+    def _longer(self, run: Run) -> Generator[Event, None, Answer | None]:
+        """Write a longer form, one call for each of its parts, and check it; None where nothing in it is supported."""
+        form = run.form
+        sections: list[Section] = []
+        found: list[Checked] = []
+        for part in parts(form, run.question, run.plan, run.ledger, self._limits.passages):
+            if part.title:
+                yield AnswerToken(f"\n\n## {part.title}\n\n")
+            draft = yield from self._write(run, part.passages, part)
+            checked, form = self._read(run, part, draft)
+            if checked.text and checked.text in {each.text for each in found}:
+                continue  # a small model writes a section once more under another title
+            found.append(checked)
+            sections.append(section(part, checked))
+        if not any(each.supported for each in found):
+            return None
+        if form != "report":
+            return self._given(run, found[0], form)
+        return self._given(run, report(sections, found), form, tuple(sections))
+
+    def _write(self, run: Run, passages: Sequence[Passage], part: Part | None = None) -> Generator[Event, None, str]:
+        """Write a draft in one call from these passages, a short answer or a part of a longer one. Returns it, "" where
+        there is none."""
         if run.chat is None or not passages:
             return ""
         run.answered_from |= {passage.label for passage in passages}
-        messages = answer_messages(run.question, passages, run.marker, self._limits.profile)
+        if part is None:
+            messages = answer_messages(run.question, passages, run.marker, self._limits.profile)
+        else:
+            messages = form_messages(run.form, part, run.asked, run.marker, self._limits.profile)
+        tokens = MAX_TOKENS if part is None else max_tokens(run.form)
         stage = run.open("answer")
         try:
             with stage.current():
-                call = run.chat.begin(messages, max_tokens=MAX_TOKENS, stop=STOP)
+                call = run.chat.begin(messages, max_tokens=tokens, stop=STOP)
             for piece in call:
                 yield AnswerToken(piece)
         except BudgetSpent:
             return ""
         finally:
             stage.close()
-        return finished(call.text, cut=call.cut is not None)
+        return finished(call.text, cut=call.cut is not None) if part is None else whole(call.text)
+
+    def _read(self, run: Run, part: Part, draft: str) -> tuple[Checked, Form]:
+        """Check the draft of a part of a longer form, and return it with the form that it has: a table that is none is
+        read as a paragraph. Without a draft the best sentences of its passages stand for it."""
+        with run.stage("verify"):
+            quotable = [unit for passage in run.ledger for unit in units(passage, run.kind(passage.path))]
+            denied = denies(draft) and len(draft) < _LONGEST_DENIAL
+            # A small model often denies what a section's own passages say.
+            if not draft or (denied and run.form == "report" and self._limits.profile == "compact"):
+                here = [u for u in quotable if u.passage in part.passages and not u.text.startswith("#")]
+                best = extract(f"{part.title} {run.question}", here) or extract(part.title, here)
+                claims = [Claim(quoted(u, run.kind(u.passage.path)), (u,)) for u in best]
+                return check(claims, run.document), "paragraph" if run.form == "table" else run.form
+            if denied:
+                return Checked("", (), supported=False), run.form
+            if run.form == "table" and (cells := table(draft, quotable)) is not None:
+                return checked_table(cells, run.document), "table"
+            lines = prose(draft, quotable)
+        lines = self._judged(run, lines, quotable)
+        return checked_prose(lines, run.document), "paragraph" if run.form == "table" else run.form
+
+    def _judged(self, run: Run, lines: list[Line], quotable: Sequence[Unit]) -> list[Line]:
+        """Ask a model that can judge about the sentences that words do not settle, all in one call."""
+        unsettled = doubtful(lines, quotable)[:MOST] if self._limits.judge and run.chats.judge else []
+        if not unsettled or run.chats.judge is None:
+            return lines
+        with run.stage("judge"):
+            try:
+                reply = run.chats.judge.complete(judge_messages(unsettled, run.marker), max_tokens=VERDICTS)
+            except BudgetSpent:
+                return lines
+        return settled(lines, judged(unsettled, reply.text))
 
     def _verify(self, run: Run, draft: str) -> Answer:
         """Check the draft; where a cap, or no model, left none, check the best sentences of the sources instead."""
@@ -226,14 +306,31 @@ class Agent:
             else:
                 claims = [] if denies(draft) else support(run.question, draft, quotable)
             checked = check(claims, run.document)
-            source_of = self._library.source_of
-            cited = tuple(traced(c, stale=run.changed(c.path), source=source_of(c.path)) for c in checked.citations)
-            paths = unique([c.path for c in cited] if checked.supported else [p.path for p in run.ledger])
-            stale = tuple(path for path in paths if run.changed(path))
             span.set_attribute("hoplite.citations", len(checked.citations))
             span.set_attribute("hoplite.supported", checked.supported)
+        return self._given(run, checked)
+
+    def _given(self, run: Run, checked: Checked, form: Form = "short", sections: tuple[Section, ...] = ()) -> Answer:
+        """Return the answer as it is given: with where its citations came from, and what the sources contradict each
+        other in."""
+        with run.stage("verify"):
+            cited = tuple(self._traced(run, c) for c in checked.citations)
+            found = contradictions(list(run.ledger), run.plan.names, run.kind) if checked.supported else ()
+            differ = tuple(
+                Disagreement(
+                    each.about,
+                    each.values,
+                    (
+                        self._traced(run, resolve(each.units[0], run.document(each.units[0].passage.path))),
+                        self._traced(run, resolve(each.units[1], run.document(each.units[1].passage.path))),
+                    ),
+                )
+                for each in found
+            )
+            paths = unique([c.path for c in cited] if checked.supported else [p.path for p in run.ledger])
+            stale = tuple(path for path in paths if run.changed(path))
         return Answer(
-            question=run.question,
+            question=run.asked,
             answer=checked.text if checked.supported else nothing_found(run.toolbox.queries),
             abstained=not checked.supported,
             citations=cited if checked.supported else (),
@@ -245,7 +342,13 @@ class Agent:
             passages=tuple(run.ledger),
             stale=stale,
             models=run.budget.models,
+            form=form,
+            sections=sections,
+            disagreements=tuple(d for d in differ if all(c.verified for c in d.citations)),
         )
+
+    def _traced(self, run: Run, citation: Citation) -> Citation:
+        return traced(citation, stale=run.changed(citation.path), source=self._library.source_of(citation.path))
 
     def _remember(self, run: Run, answer: Answer) -> Remembered:
         """Write a note of a supported answer. An abstention makes none: it would hint at nothing."""

@@ -97,8 +97,12 @@ class Plan:
             "comparison": "find each, then compare",
             "chain": "follow the names from one source to the next",
         }[self.kind]
-        aims = self.names if self.kind == "comparison" else (*self.names, *([self.asked] if self.asked else []))
-        return f"{how}: {' → '.join(aims)}" if aims else how
+        return f"{how}: {' → '.join(self.aims)}" if self.aims else how
+
+    @property
+    def aims(self) -> tuple[str, ...]:
+        """What is to be found, in order: the names, and but for a comparison what is asked of them."""
+        return self.names if self.kind == "comparison" or not self.asked else (*self.names, self.asked)
 
     @property
     def edited(self) -> bool:

@@ -18,7 +18,7 @@ from agent.plan import Plan
 from agent.plan_edit import difference
 from agent.roles import Roles
 from agent.tools import Toolbox
-from agent.types import Library, Note, Step
+from agent.types import Form, Library, Note, Step
 from ingest.types import Document, Kind
 from retrieval.types import Hit, Passage
 
@@ -36,8 +36,13 @@ class Run:
         chats: Roles[MeteredChat],
         library: Library,
         memory: Memory | None = None,
+        *,
+        form: Form = "short",
+        asked: str = "",
     ) -> None:
-        self.question = question
+        self.question = question  # what is looked for: `asked` without the words that only ask for a form
+        self.asked = asked or question
+        self.form = form
         self.plan = plan
         self.budget = budget
         self.chats = chats

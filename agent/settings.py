@@ -50,6 +50,9 @@ class Settings(BaseModel):
     passages: int = Field(3, ge=1, le=20, description="passages the answer is written from")
     breadth: int = Field(8, ge=1, le=20, description="passages that a search brings")
     profile: Literal["auto", "compact", "full"] = Field("auto", description="prompts; compact is for small models")
+    form: Literal["auto", "short", "paragraph", "report", "table"] = Field(
+        "auto", description="of the answer; auto reads it off the question"
+    )
     sandbox: Literal["auto", "off"] = Field("auto", description="off runs the model's code without isolation")
     memory: bool = Field(True, description="whether runs leave notes and recall them")
 

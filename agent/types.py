@@ -94,11 +94,17 @@ class Library(Protocol):
         ...
 
 
+Form = Literal["short", "paragraph", "report", "table"]
+"""How long an answer is, and what it looks like."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a run may take. `passages` is how many the answer is written from, `breadth` how many a search brings.
 
     `max_tokens`, read and written, and `max_cost`, in US dollars, are over all model calls; None is no cap.
+    `form` is the answer's; `auto` reads it off the question. `judge`: the model is asked, once for each part of a
+    longer form, whether the sources say what words alone do not settle.
     """
 
     max_steps: int = 2
@@ -108,6 +114,8 @@ class Limits:
     passages: int = 3
     breadth: int = 8
     profile: Literal["compact", "full"] = "compact"
+    form: Form | Literal["auto"] = "auto"
+    judge: bool = False
 
 
 # What a run gives ---------------------------------------------------------------------------------------------------
@@ -118,7 +126,8 @@ class Origin:
     """Where a cited file came from, and when it was read (UTC, ISO 8601).
 
     `url` is a page's or a repository's address, None for a file of this machine; `commit` is None where there is none.
-    `dirty`: the folder had changes that are in no commit, so the commit need not hold this text.
+    `dirty`: the folder had changes that are in no commit, or the file changed since, so the commit need not hold this
+    text.
     """
 
     url: str | None
@@ -134,7 +143,8 @@ class Citation:
     `verified`: the file was read again and the quote stands at these lines, up to white space. `stale`: the file is not
     the one that was indexed any more, whether or not the quote still stands in it. `source` is None for a file of this
     machine that no commit holds. `page` is the page or slide on which the quote begins, None where the format has
-    neither.
+    neither. `moved`: the quote stands outside the lines where it stood when the file was indexed. `judged`: that the
+    quote says what cites it is the judgement of a model; words alone did not settle it.
     """
 
     label: str
@@ -146,6 +156,31 @@ class Citation:
     stale: bool = False
     source: Origin | None = None
     page: int | None = None
+    moved: bool = False
+    judged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a report.
+
+    `text` carries labels, `labels` names them, each once; "" and () where the sources say nothing of it. `follow_up` is
+    the question that asks for this part alone, in a run of its own.
+    """
+
+    title: str
+    text: str
+    labels: tuple[str, ...]
+    follow_up: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two sources that say the same of the same thing, but for one value: `values` as each of them writes it."""
+
+    about: str
+    values: tuple[str, str]
+    citations: tuple[Citation, Citation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +213,9 @@ class Answer:
     run early ("seconds", "tokens", "dollars", "stop"), after which this is the best cited answer so far; None for a run
     that finished. `timings` maps each stage to seconds; `trace_id` is OpenTelemetry's, 32 hexadecimal digits. `stale`
     are the documents behind the answer (behind an abstention, all that were shown) whose file changed or went away
-    since it was indexed. `models` are those that were asked and answered.
+    since it was indexed. `models` are those that were asked and answered. `sections` are a report's, whose
+    whole text is `answer`; other forms have none. `disagreements` are values in which the passages that were shown
+    contradict each other.
     """
 
     question: str
@@ -193,6 +230,9 @@ class Answer:
     passages: tuple[Passage, ...] = ()
     stale: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    form: Form = "short"
+    sections: tuple[Section, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return what `hoplite ask --json` prints: everything but the passages."""

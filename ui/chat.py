@@ -22,7 +22,7 @@ from agent.types import (
 from ingest.types import Document
 from retrieval.types import Passage
 from ui import markup
-from ui.render import changes, commit, cost, place, reflection
+from ui.render import changes, commit, cost, disagreements, place, reflection, remarks
 
 AROUND = 12
 """Lines of a source that are shown before and after what is cited."""
@@ -71,9 +71,10 @@ def answer(turn: Turn, seconds: float) -> str:
     labels = {cited.label for cited in given.citations}
     early = f"Stopped early ({markup.escaped(given.stopped)}): the best answer so far. " if given.stopped else ""
     stale = f"{markup.escaped(line)} " if (line := changes(given)) else ""
+    differ = "".join(f"<p class=note>{markup.escaped(said)}</p>" for said in disagreements(given))
     kind = "answer abstained" if given.abstained else "answer"
     return (
-        f'<div class="{kind}">{markup.prose(given.answer, labels)}'
+        f'<div class="{kind}">{markup.prose(given.answer, labels)}{differ}'
         f"<p class=note>{early}{stale}{markup.escaped(cost(given, seconds))}</p></div>"
     )
 
@@ -94,7 +95,8 @@ def numbered(document: Document, first: int, last: int) -> list[tuple[int, str]]
 
 def _source(cited: Citation, document: Document | None) -> str:
     checked = "<span class=good>✓ verified</span>" if cited.verified else "<span class=bad>✗ not verified</span>"
-    changed = " <span class=bad>changed since it was indexed</span>" if cited.stale else ""
+    said = remarks(cited)
+    changed = f" <span class=bad>{said}</span>" if said else ""
     where = markup.escaped(place(cited.path, cited.start_line, cited.end_line, cited.page) + commit(cited))
     label = cited.label if cited.label.isascii() and cited.label.isdecimal() else "0"
     quote = f"<q>{markup.escaped(_short(cited.quote))}</q>"

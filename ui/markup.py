@@ -14,6 +14,8 @@ from collections.abc import Collection, Sequence
 from ui.render import visible
 
 _FENCE = re.compile(r"^\s*(```|~~~)")
+_BAR = re.compile(r"(?<!\\)\|")
+_RULE = re.compile(r"-{3,}")
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+")
 _SPAN = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[(\d{1,3})\]")
 
@@ -28,7 +30,8 @@ def escaped(text: str) -> str:
 
 
 def prose(text: str, labels: Collection[str] = ()) -> str:
-    """Return an answer as HTML: paragraphs, lists, fenced code, `code`, **bold**, and its known labels as citations."""
+    """Return an answer as HTML: paragraphs, lists, tables, sections, fenced code, `code`, **bold**, and its known
+    labels as citations."""
     parts: list[str] = []
     lines = iter(visible(text, keep="\n\t").splitlines())
     for line in lines:
@@ -41,9 +44,24 @@ def prose(text: str, labels: Collection[str] = ()) -> str:
             parts.append(f"<pre>{escaped(chr(10).join(code))}</pre>")
         elif _ITEM.match(line):
             parts.append(f"<li>{_inline(_ITEM.sub('', line), labels)}</li>")
+        elif line.startswith("|"):
+            parts.append(f"<tr>{''.join(f'<td>{_inline(cell, labels)}</td>' for cell in _cells(line))}</tr>")
+        elif line.startswith("## "):
+            parts.append(f"<h3>{_inline(line.removeprefix('## '), labels)}</h3>")
         elif line.strip():
             parts.append(f"<p>{_inline(line.strip().lstrip('#').strip(), labels)}</p>")
-    return re.sub(r"((?:<li>.*?</li>)+)", r"<ul>\1</ul>", "".join(parts))
+    lists = re.sub(r"((?:<li>.*?</li>)+)", r"<ul>\1</ul>", "".join(parts))
+    return re.sub(r"((?:<tr>.*?</tr>)+)", _as_table, lists)
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line of a table, none for the rule under its head."""
+    cells = [cell.replace("\\|", "|").strip() for cell in _BAR.split(line.strip().removeprefix("|").removesuffix("|"))]
+    return [] if all(_RULE.fullmatch(cell) for cell in cells) else cells
+
+
+def _as_table(rows: re.Match[str]) -> str:
+    return f"<table class=cells><tbody>{rows[1].replace('<tr></tr>', '')}</tbody></table>"
 
 
 def code(text: str) -> str:

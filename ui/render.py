@@ -240,10 +240,13 @@ def _listed(items: Sequence[str]) -> Iterator[str]:
 
 
 def answer(given: Answer) -> str:
-    """Return the answer with its citations below it, and what it took."""
+    """Return the answer with its citations, what its sources disagree on, and what to ask for more on each section."""
     parts = [block(given.answer).strip()]
     if given.citations:
         parts.append("\n".join(citation(cited) for cited in given.citations))
+    parts += [click.style(line, fg="yellow") for line in disagreements(given)]
+    if given.sections:
+        parts.append("\n".join(("To go on:", *(f"    {visible(part.follow_up)}" for part in given.sections))))
     if line := changes(given):
         parts.append(click.style(line, fg="yellow"))
     if given.stopped:
@@ -251,13 +254,31 @@ def answer(given: Answer) -> str:
     return "\n\n".join(parts)
 
 
+def disagreements(given: Answer) -> Iterator[str]:
+    """Yield a line for each value that the sources contradict each other in, with both places."""
+    for differ in given.disagreements:
+        each = (
+            f"{visible(value)} [{visible(c.label)}] {place(c.path, c.start_line, c.end_line, c.page)}{commit(c)}"
+            for value, c in zip(differ.values, differ.citations, strict=True)
+        )
+        yield f"The sources disagree on {visible(differ.about)}: {', '.join(each)}."
+
+
+def remarks(cited: Citation) -> str:
+    """Return what to know of a citation besides whether its quote stands: "changed since it was indexed"; else ""."""
+    differs = " and ".join(word for word, holds in (("moved", cited.moved), ("changed", cited.stale)) if holds)
+    said = (f"{differs} since it was indexed" if differs else "", "judged by a model" if cited.judged else "")
+    return ", ".join(filter(None, said))
+
+
 def citation(cited: Citation) -> str:
     """Return one citation: label, place, commit, whether the quote stands and the file changed; the quote."""
     quote = _cut(visible(" ".join(cited.quote.split())), WIDTH)
     checked = click.style("✓ verified", fg="green") if cited.verified else click.style("✗ not verified", fg="red")
     where = click.style(place(cited.path, cited.start_line, cited.end_line, cited.page), bold=True) + commit(cited)
-    changed = click.style("  changed since it was indexed", fg="yellow") if cited.stale else ""
-    return f"[{visible(cited.label)}] {where}  {checked}{changed}\n    “{quote}”"
+    said = remarks(cited)
+    note = click.style(f"  {said}", fg="yellow") if said else ""
+    return f"[{visible(cited.label)}] {where}  {checked}{note}\n    “{quote}”"
 
 
 def cost(given: Answer, seconds: float) -> str:

@@ -9,9 +9,10 @@ from fake_library import FakeLibrary, passage, quotable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.citations import Claim, check, denies, resolve, support, without_labels
+from agent.citations import Claim, check, denies, resolve, support, traced, without_labels
 from agent.units import units
 from ingest.types import Document
+from retrieval.types import Source
 
 QUESTION = "When did the archive of the harbour office open?"
 HARBOUR = passage("1", "The archive of the harbour office opened in 1889.\nIt closed in 1940.", "harbour.md", line=3)
@@ -74,7 +75,17 @@ def test_a_deleted_file_leaves_the_quote_unverified() -> None:
 def test_text_that_moved_is_cited_where_it_stands_now() -> None:
     moved = {"harbour.md": "New first line.\n\n\n" + FILES["harbour.md"]}
     [citation] = answered("1889 [1]", moved)[1]
-    assert (citation.start_line, citation.verified) == (6, True)
+    assert (citation.start_line, citation.verified, citation.moved) == (6, True, True)
+    assert answered("1889 [1]")[1][0].moved is False
+
+
+def test_the_quote_of_a_changed_file_is_not_said_to_be_the_commits() -> None:
+    source = Source(".", "folder", "/repo", "/repo", "2026-01-01T00:00:00+00:00", commit="1a2b3c4d")
+    [citation] = answered("1889 [1]")[1]
+    for stale in (False, True):
+        shown = traced(citation, stale=stale, source=source)
+        assert shown.source is not None
+        assert (shown.stale, shown.source.commit, shown.source.dirty) == (stale, "1a2b3c4d", stale)
 
 
 def test_a_quote_over_two_lines_has_the_lines_of_both() -> None:

@@ -480,3 +480,68 @@ def test_searches_at_the_same_time_belong_to_the_tree_of_the_run() -> None:
     inside = [s.name for s in spans.values() if s.parent and s.parent.span_id == several.context.span_id]
     assert sorted(inside) == ["library", "library", "tool search", "tool search"]
     assert len([s for s in spans.values() if s.parent is None]) == 1
+
+
+def test_a_report_has_its_sections_as_data_and_each_can_be_asked_for_alone() -> None:
+    files = {
+        "heron.md": "# Heron\nHeron keeps letters for 42 days.\n",
+        "crane.md": "# Crane\nCrane keeps letters for 30 days.\n",
+    }
+    model = ScriptedModel(["Heron keeps letters for 42 days [1].", "Crane keeps letters for 31 days [2]."])
+    answer = agent(model, files, breadth=4, max_steps=0).ask("Write a report on Heron and Crane compared to each other")
+    heron, crane = answer.sections
+    assert (answer.form, answer.question) == ("report", "Write a report on Heron and Crane compared to each other")
+    assert (heron.title, crane.title) == ("Heron", "Crane")
+    assert (heron.text, crane.text, crane.labels) == (f"Heron keeps letters for 42 days [{heron.labels[0]}].", "", ())
+    assert "## Crane\n\nThe sources do not say." in answer.answer
+    assert model.unspoken == 0
+    assert "Section: Heron" in model.calls[0][-1]["content"]
+    assert heron.follow_up.startswith("Explain Heron")
+    assert {c.path for c in answer.citations} == {"heron.md"}
+
+
+@pytest.mark.parametrize("profile", ["compact", "full"])
+def test_a_section_that_a_small_model_denies_is_quoted(profile: str) -> None:
+    files = {"heron.md": "# Heron\nHeron keeps letters for 42 days.\n", "crane.md": "# Crane\nCrane burns letters.\n"}
+    model = ScriptedModel(["Heron keeps letters for 42 days.", "The sources do not say."])
+    made = agent(model, files, breadth=4, max_steps=0, profile=profile)
+    crane = made.ask("Write a report on Heron and Crane compared to each other").sections[1]
+    assert crane.text.startswith("Crane burns letters" if profile == "compact" else "")
+    assert bool(crane.labels) == (profile == "compact")
+
+
+def test_a_table_that_the_model_does_not_write_is_a_paragraph() -> None:
+    answer = agent(ScriptedModel(["Heron keeps the letters of the harbour office [1]."])).ask(
+        f"{EASY[:-1]}, as a table"
+    )
+    assert (answer.form, answer.answer) == ("paragraph", "Heron keeps the letters of the harbour office [1].")
+
+
+def test_a_longer_form_of_which_nothing_is_supported_gives_way_to_a_short_answer() -> None:
+    model = ScriptedModel(["Whales sing.", "Heron [1]"])
+    answer = agent(model, form="paragraph").ask(EASY)
+    assert (answer.form, answer.answer, model.unspoken) == ("short", "Heron [1]", 0)
+
+
+def test_without_a_model_a_report_quotes() -> None:
+    answer = agent(None, breadth=4, form="report").ask("letters of the harbour office")
+    assert [section.labels for section in answer.sections if section.text]
+    assert all(citation.verified for citation in answer.citations)
+
+
+@pytest.mark.parametrize(("judge", "text"), [(True, "[1]."), (False, "[no source].")])
+def test_the_model_judges_only_where_it_may(judge: bool, text: str) -> None:
+    said = "Heron carefully keeps the letters of the harbour office"
+    model = ScriptedModel([f"Heron keeps letters. {said}.", "1 yes"])
+    answer = agent(model, form="paragraph", judge=judge).ask(EASY)
+    assert answer.answer.endswith(f"{said} {text}")
+    assert model.unspoken == (0 if judge else 1)
+
+
+def test_sources_that_contradict_each_other_are_named_with_both_citations() -> None:
+    files = {"a.md": "`KEEP_DAYS` is 42 for letters.\n", "b.md": "`KEEP_DAYS` is 30 for letters.\n"}
+    answer = agent(ScriptedModel(["42 [1]"]), files, breadth=4, max_steps=0).ask("What is `KEEP_DAYS` for letters?")
+    [differ] = answer.disagreements
+    assert (differ.about, set(differ.values)) == ("KEEP_DAYS", {"42", "30"})
+    assert {c.path for c in differ.citations} == {"a.md", "b.md"}
+    assert answer.answer == "42 [1]"

@@ -104,6 +104,37 @@ def test_ask_without_a_model_prints_the_contracts_object(hoplite: Hoplite, index
     assert [line for line in result.stderr.splitlines() if "searching without it" not in line] == []
 
 
+def test_ask_writes_markdown_to_a_file_or_prints_it(hoplite: Hoplite, indexed: Path, tmp_path: Path) -> None:
+    question = ("ask", "Readings older than how many days are deleted every night?", "--model", "none")
+    workspace = ("--workspace", indexed / ".hoplite")
+    printed = hoplite(*question, "--markdown", "-", *workspace).stdout
+    assert printed.startswith("# Readings older than")
+    assert "\n[^1]: `" in printed
+    hoplite(*question, "--markdown", tmp_path / "a.md", *workspace)
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == printed
+
+
+@pytest.mark.parametrize(
+    ("options", "told"), [(("--json", "--markdown", "-"), "--json"), (("--markdown", "none/there/a.md"), "no folder")]
+)
+def test_ask_refuses_what_it_cannot_write_before_it_runs(
+    hoplite: Hoplite, indexed: Path, options: tuple[str, ...], told: str
+) -> None:
+    result = hoplite("ask", "x", *options, "--workspace", indexed / ".hoplite")
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert result.stdout == ""
+
+
+def test_ask_gives_the_form_that_is_wanted(hoplite: Hoplite, indexed: Path) -> None:
+    question = "Readings older than how many days are deleted every night?"
+    options = ("--form", "report", "--model", "none", "--json", "--workspace", indexed / ".hoplite")
+    given = json.loads(hoplite("ask", question, *options).stdout)
+    assert given["form"] == "report"
+    assert all({"title", "text", "labels", "follow_up"} == set(section) for section in given["sections"])
+    assert any(section["labels"] for section in given["sections"])
+
+
 def test_ask_shows_steps_apart_from_the_answer(hoplite: Hoplite, indexed: Path) -> None:
     question = "Readings older than how many days are deleted every night?"
     result = hoplite("ask", question, "--model", "none", "--workspace", indexed / ".hoplite")

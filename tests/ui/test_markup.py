@@ -12,10 +12,12 @@ from ui import markup
 
 ALLOWED = {
     "a": {"class", "href"}, "code": set(), "li": set(), "p": set(), "pre": set(), "strong": set(), "ul": set(),
+    "h3": set(), "table": {"class"}, "tbody": set(), "tr": set(), "td": set(),
 }  # fmt: skip
 PIECES = ["![x](http://evil/p.png)", "[x]: http://evil/p", "<img src=x onerror=y>", "](", "`", "``", "```", "**", "[1]",
           "[2]", "\n", "\n\n", "- ", "1. ", "&lt;", "&#60;img&#62;", "<http://evil>", "www.evil.com", "javascript:",
-          "\u2028", "\x1b[31m", "\u202e", "a", " ", "|", "$x$", "{{x}}", "${x}", "#", "\\", "\t", "~~~"]  # fmt: skip
+          "\u2028", "\x1b[31m", "\u202e", "a", " ", "|", "$x$", "{{x}}", "${x}", "#", "\\", "\t", "~~~",
+          "## ", "\n| a | b |\n| --- | --- |\n"]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=30).map("".join)
 
 

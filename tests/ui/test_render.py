@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 from agent.contradictions import Contradiction
 from agent.plan import make_plan
 from agent.reflect import Link, Reflection, Seen
-from agent.types import Answer, AnswerToken, Citation, Origin, Planned, Reflected, Searched, Stepped, Usage
+from agent.types import (
+    Answer,
+    AnswerToken,
+    Citation,
+    Disagreement,
+    Origin,
+    Planned,
+    Reflected,
+    Searched,
+    Section,
+    Stepped,
+    Usage,
+)
 from agent.units import Unit
 from retrieval.types import Hit, Passage
 from tests.retrieval.made import prose
@@ -76,6 +88,25 @@ def test_a_citation_shows_its_commit_and_that_its_file_changed() -> None:
     assert click.unstyle(render.citation(clean)).startswith("[1] src/app.py:10-14 @ 1a2b3c4  ✓ verified\n")
     changed = "[1] src/app.py:10-14 @ 1a2b3c4*  ✓ verified  changed since it was indexed\n"
     assert click.unstyle(render.citation(dirty)).startswith(changed)
+
+
+def test_a_citation_says_that_its_quote_moved_and_that_a_model_judged() -> None:
+    moved = Citation("1", "a.md", 3, 3, "x", True, stale=True, moved=True, judged=True)
+    shown = click.unstyle(render.citation(moved))
+    assert "✓ verified  moved and changed since it was indexed, judged by a model\n" in shown
+    assert render.remarks(replace(moved, stale=False, moved=False, judged=False)) == ""
+
+
+def test_an_answer_shows_what_its_sources_disagree_on_and_what_to_ask_next() -> None:
+    sides = (Citation("1", "a.md", 3, 3, "42", True), Citation("2", "b\x1b.md", 7, 7, "30", True))
+    given = Answer(
+        "q", "42 [1]", False, sides[:1],
+        sections=(Section("Heron", "42 [1]", ("1",), "Explain Heron\x1b: q"),),
+        disagreements=(Disagreement("KEEP\x1b", ("42", "30"), sides),),
+    )  # fmt: skip
+    shown = click.unstyle(render.answer(given))
+    assert "The sources disagree on KEEP\\x1b: 42 [1] a.md:3, 30 [2] b\\x1b.md:7." in shown
+    assert "To go on:\n    Explain Heron\\x1b: q" in shown
 
 
 def test_an_answer_names_the_files_that_changed_also_where_it_abstains() -> None:

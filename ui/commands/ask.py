@@ -27,19 +27,47 @@ _EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor;
 @click.argument("question")
 @click.option("--plan", is_flag=True, help="Show the plan, and wait for it to be edited or taken.")
 @agent_options
+@click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Also write the answer as Markdown with footnotes; - prints it instead.",
+)
 @json_option
 @workspace_option
-def ask(question: str, plan: bool, as_json: bool, workspace: Path | None, **chosen: Any) -> None:
+def ask(question: str, plan: bool, markdown: Path | None, as_json: bool, workspace: Path | None, **chosen: Any) -> None:
     """Answer QUESTION from what is indexed, with every step shown and every citation checked.
 
     With --plan, on a terminal, the sub-questions are shown before the work. Enter goes on; `2: TEXT`
     rewrites the second one, `-2` removes it, `+ TEXT` adds one, `e` opens all in your editor, and
     any other line is asked instead. Where the question can mean several things, that is asked first.
     """
+    printed = markdown == Path("-")
+    if printed and as_json:
+        raise click.UsageError("--json and --markdown - both print on standard output. Give --markdown a file.")
+    if markdown and not printed and not markdown.parent.is_dir():
+        raise UserError(f"There is no folder {markdown.parent} to write {markdown.name} in. Make it, or name another.")
     with opened(workspace) as library:
-        answer = run(library, question, chosen, quiet=as_json, plan=plan and not as_json and sys.stdin.isatty())
+        quiet = as_json or printed
+        answer = run(library, question, chosen, quiet=quiet, plan=plan and not as_json and sys.stdin.isatty())
     if as_json:
         print_json(answer.as_json())
+    if markdown:
+        _write(answer, markdown, printed=printed)
+
+
+def _write(answer: Answer, file: Path, *, printed: bool) -> None:
+    """Print the answer as Markdown, or write it to the file."""
+    from ui.markdown import as_markdown
+
+    page = as_markdown(answer)
+    if printed:
+        click.echo(page, nl=False)
+        return
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}. Name another file.") from error
 
 
 def run(

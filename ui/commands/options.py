@@ -40,12 +40,17 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def agent_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Add what `ask`, `demo` and `serve` hand to the agent: `model`, `sandbox` and the caps `max_…`."""
+    """Add what `ask`, `demo` and `serve` hand to the agent: `model`, `form`, `sandbox` and the caps `max_…`."""
     options = (
         click.option(
             "--model",
             metavar="M",
             help="local (the default), none, ollama/NAME, openai/NAME, or any LiteLLM name; several with commas.",
+        ),
+        click.option(
+            "--form",
+            type=click.Choice(["auto", "short", "paragraph", "report", "table"]),
+            help="Of the answer. auto, the default, reads it off the question.",
         ),
         click.option("--max-steps", type=click.IntRange(0), metavar="N", help="Code steps at most."),
         click.option("--max-seconds", type=click.FloatRange(0, min_open=True), metavar="N", help="Seconds at most."),
