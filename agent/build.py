@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.types import Limits
 
 if TYPE_CHECKING:
+    from agent.answer_cache import AnswerCache
     from agent.executor import SandboxExecutor
     from agent.loop import Agent
     from agent.memory import Memory
@@ -39,8 +41,8 @@ def make_agent(
 ) -> Agent:
     """Return an agent over an open library.
 
-    `workspace` keeps its memory; without one nothing is remembered. `chat` replaces the model that the settings name;
-    `say` gets a line when loading that one will take a while. Nothing is loaded before the first question.
+    `workspace` keeps its memory and its answers; without one nothing is remembered. `chat` replaces the model that the
+    settings name; `say` gets a line when loading that one will take a while. Nothing loads before the first question.
     """
     from agent.loop import Agent
 
@@ -54,6 +56,7 @@ def make_agent(
         memory=_memory(workspace) if settings.memory and workspace else None,
         executor=lambda: _executor(settings),
         limits=limits(settings),
+        answers=_answers(library, settings, workspace, chat) if settings.cache and workspace else None,
     )
 
 
@@ -75,6 +78,34 @@ def start_tracing(workspace: Workspace) -> Tracing:
     from agent import tracing
 
     return tracing.start_tracing(workspace.traces)
+
+
+def _answers(library: Searchable, settings: Settings, workspace: Workspace, chat: ChatModel | None) -> AnswerCache:
+    from agent.answer_cache import AnswerCache
+
+    return AnswerCache(workspace.answers, lambda: basis(library, settings, workspace, chat.name if chat else "none"))
+
+
+def basis(library: Searchable, settings: Settings, workspace: Workspace, model: str) -> dict[str, str] | None:
+    """Return all that an answer depends on besides its question, by name; None where that cannot be known."""
+    from importlib.metadata import version
+
+    from agent.prompts import prompts_digest
+
+    indexed = library.version
+    if indexed is None:
+        return None
+    file = Path(model.removeprefix("local:")).expanduser()
+    stat = file.stat() if model.startswith("local:") and file.is_file() else None
+    return {
+        "workspace": str(workspace.folder),
+        "index": indexed,
+        "model": f"{model} {stat.st_size} {stat.st_mtime_ns}" if stat else model,
+        "prompts": prompts_digest(),
+        "limits": repr(limits(settings)),
+        "sandbox": settings.sandbox,
+        "hoplite": version("hoplite"),
+    }
 
 
 def _memory(workspace: Workspace) -> Memory:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
+from agent.answer_cache import AnswerCache, still_stands
 from agent.budget import Budget, BudgetSpent, MeteredChat
 from agent.citations import Claim, check, denies, support, traced, without_labels
 from agent.extract import extract, quoted
@@ -56,31 +58,43 @@ class Agent:
         memory: Memory | None = None,
         executor: Callable[[], StepExecutor] | None = None,
         limits: Limits | None = None,
+        answers: AnswerCache | None = None,
     ) -> None:
         self._library = library
         self._chat = chat
+        self._answers = answers
         self._memory = memory
         self._limits = limits or Limits()
         self._gatherer = Gatherer(executor, self._limits) if executor and chat else None
         self._budget: Budget | None = None
         self._busy = threading.Lock()
 
+    @property
+    def chat(self) -> ChatModel | None:
+        """The model that answers."""
+        return self._chat
+
     def ask(self, question: str) -> Answer:
         """Return the checked answer. Raises as `stream` does."""
         return next(event.answer for event in list(self.stream(question)) if isinstance(event, Answered))
 
-    def stream(self, question: str) -> Iterator[Event]:
-        """Yield what happens; `Answered` comes once and `Remembered` last.
+    def stream(self, question: str, *, fresh: bool = False) -> Iterator[Event]:
+        """Yield what happens; `Answered` comes once and `Remembered` last. An answer that was kept comes alone, unless
+        a `fresh` one is asked for.
 
         Raises UserError for an empty question, for a second run at the same time, and where the model is unavailable.
         """
         run = self._begin(question)
         try:
+            if not fresh and (kept := self._kept(run)) is not None:
+                yield Answered(kept)
+                return
             yield self._recall(run)
             yield Planned(run.plan.line)
             reflection = yield from self._search(run)
             yield from self._gather(run, reflection)
             answer = yield from self._answer(run)
+            self._keep(run, answer)
             yield Answered(answer)
             yield self._remember(run, answer)
         finally:
@@ -106,6 +120,23 @@ class Agent:
         self._budget = Budget(self._limits.max_seconds)
         chat = MeteredChat(self._chat, self._budget) if self._chat else None
         return Run(question, make_plan(question), self._budget, chat, self._library)
+
+    def _kept(self, run: Run) -> Answer | None:
+        """Return what this question was answered before, where that still stands."""
+        found = self._answers.find(run.question) if self._answers else None
+        kept = still_stands(found, self._library) if found else None
+        if kept is None:
+            return None
+        run.note("hoplite.cached", kept.cached or "")
+        timings = {"total": run.budget.seconds}
+        return replace(kept, question=run.question, usage=Usage(), timings=timings, trace_id=run.trace_id)
+
+    def _keep(self, run: Run, answer: Answer) -> None:
+        """Keep the answer for the same question. Notes are in no key, and they reach the code steps alone: an answer
+        that both were behind may be another one when the notes are."""
+        hinted = run.notes and any(step.kind == "code" for step in run.steps)
+        if self._answers is not None and not hinted:
+            self._answers.keep(run.question, answer)
 
     def _recall(self, run: Run) -> Recalled:
         """Find notes of earlier runs. They hint at where to look; no answer is written from them."""

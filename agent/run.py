@@ -48,6 +48,10 @@ class Run:
         """The run's trace, 32 hexadecimal digits; all zeros where nothing is traced."""
         return trace.format_trace_id(self._span.get_span_context().trace_id)
 
+    def note(self, name: str, value: str) -> None:
+        """Set an attribute of the root span."""
+        self._span.set_attribute(name, value)
+
     def end(self) -> None:
         """Close the root span."""
         self._span.set_attribute("hoplite.stopped", self.budget.spent or "")

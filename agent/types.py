@@ -65,6 +65,11 @@ class Library(Protocol):
         """Return where a document came from and when; None where that is not known."""
         ...
 
+    @property
+    def version(self) -> str | None:
+        """What changes with every index run that changed something; None where that cannot be known."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -144,7 +149,7 @@ class Answer:
     run early ("seconds", "stop"), after which this is the best cited answer so far; None for a run that finished.
     `timings` maps each stage to seconds; `trace_id` is OpenTelemetry's, 32 hexadecimal digits. `stale` are
     the documents behind the answer (behind an abstention, all that were shown) whose file changed or went away since it
-    was indexed.
+    was indexed. `cached` is when the run was that wrote this answer (UTC, ISO 8601), where that is not this one.
     """
 
     question: str
@@ -158,6 +163,7 @@ class Answer:
     stopped: str | None = None
     passages: tuple[Passage, ...] = ()
     stale: tuple[str, ...] = ()
+    cached: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what `hoplite ask --json` prints: everything but the passages."""
@@ -183,6 +189,18 @@ class Note:
 
 
 # What happens on the way: one union, rendered by a terminal and by a page ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A follow-up of a conversation, and the question that is asked in its place because it stands alone.
+
+    `by` says what wrote it: the rules, or the model within what the rules accept.
+    """
+
+    asked: str
+    question: str
+    by: Literal["rules", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,4 +269,4 @@ class Remembered:
     reason: str = ""
 
 
-Event = Recalled | Planned | Searched | Stepped | Reflected | AnswerToken | Answered | Remembered
+Event = Rewritten | Recalled | Planned | Searched | Stepped | Reflected | AnswerToken | Answered | Remembered

@@ -260,9 +260,19 @@ class Library:
         """A hash of every document's path and digest and of the embedder: changes when the index does."""
         made = self._manifest.settings()
         body = hashlib.sha256(f"{made.embedder if made else ''}".encode())
-        for path in self.paths():
-            body.update(f"{path}\0{self.digest(path)}\n".encode())
+        for path, digest in self._manifest.digests().items():
+            body.update(f"{path}\0{digest}\n".encode())
         return body.hexdigest()[:16]
+
+    @property
+    def version(self) -> str | None:
+        """What a search depends on besides its query: the index, and whether a transformer orders what it finds.
+
+        None where the index is on a server: others may write to it, and nobody here would know.
+        """
+        if isinstance(self.store, HasServer):
+            return None
+        return f"{self.fingerprint}{' read closely' if self.reads_closely else ''}"
 
     def status(self, *, check: bool = False) -> Status:
         """Count what is indexed, and compare every file's size and time with the manifest's.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ui import render
-from ui.commands.options import agent_options, json_option, opened, print_json, workspace_option
+from ui.commands.options import agent_options, cache_option, json_option, opened, print_json, workspace_option
 
 if TYPE_CHECKING:
     from agent.loop import Agent
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.argument("question")
 @click.option("--plan", is_flag=True, help="Show the plan and wait: Enter goes on, another wording asks that instead.")
 @agent_options
+@cache_option
 @json_option
 @workspace_option
 def ask(question: str, plan: bool, as_json: bool, workspace: Path | None, **chosen: Any) -> None:

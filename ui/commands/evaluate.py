@@ -109,7 +109,7 @@ def run(
 
     asked, names, workspace = _asked(questions, workspace, quiet=as_json)
     with opened(workspace) as library, Meter(unit="questions", quiet=as_json) as meter:
-        answer, fingerprint = _answering(library, names, chosen | {"memory": with_memory})
+        answer, fingerprint = _answering(library, names, chosen | {"memory": with_memory, "cache": False})
         report = run_set(
             asked[:limit],
             answer,
