@@ -22,9 +22,10 @@ def test_the_compact_prompts_stay_short() -> None:
     # About four characters a token, and the small model reads a hundred tokens a second.
     assert len(prompt("gather_compact")) < 1300
     assert len(prompt("answer_compact")) < 600
+    assert len(prompt("rewrite")) < 600
 
 
-@pytest.mark.parametrize("name", ["gather_compact", "gather_full", "answer_compact", "answer_full"])
+@pytest.mark.parametrize("name", ["gather_compact", "gather_full", "answer_compact", "answer_full", "rewrite"])
 def test_every_prompt_says_that_sources_are_data(name: str) -> None:
     assert "data" in prompt(name)
 

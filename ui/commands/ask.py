@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,8 +41,13 @@ def run(
 ) -> Answer:
     """Ask the library, show steps on standard error and the answer on standard output, and return it."""
     agent = agent_for(library, chosen)
+    return told(planned(partial(agent.stream, fresh=True), question) if plan else agent.stream(question), quiet=quiet)
+
+
+def told(events: Iterable[Event], *, quiet: bool = False) -> Answer:
+    """Show a run as `show` does, and below it what it took; return the answer."""
     begun = time.monotonic()
-    answer = show(planned(agent, question) if plan else agent.stream(question), quiet=quiet)
+    answer = show(events, quiet=quiet)
     if not quiet:
         click.echo(f"\n{render.cost(answer, time.monotonic() - begun)}", err=True)
     return answer
@@ -62,14 +68,14 @@ def agent_for(library: Library, chosen: Mapping[str, Any]) -> Agent:
     return make_agent(library, settings, workspace=library.workspace, say=lambda line: click.echo(line, err=True))
 
 
-def planned(agent: Agent, question: str) -> Iterator[Event]:
+def planned(stream: Callable[[str], Iterator[Event]], question: str) -> Iterator[Event]:
     """Yield the events of a run, waiting after its plan; a line typed there is asked instead, and its plan shown."""
     from agent.types import Planned
 
     again: str | None = question
     while again is not None:
         asked, again = again, None
-        with closing(cast("Generator[Event]", agent.stream(asked))) as events:
+        with closing(cast("Generator[Event]", stream(asked))) as events:
             for event in events:
                 yield event
                 if isinstance(event, Planned) and (typed := _typed()):
