@@ -64,10 +64,13 @@ def test_a_question_that_stands_alone_is_asked_as_it_is() -> None:
     assert talk.turns[1].question == "What has KEEP?"
 
 
-def test_the_agents_model_writes_where_it_adds_nothing() -> None:
-    made = agent(["ReedStore [1]", "Who uses ReedStore?", "Heron [1]"])
-    events = ask(Conversation(), made, "Which class has KEEP?", "Who uses it?")
-    assert events[0] == Rewritten("Who uses it?", "Who uses ReedStore?", "model")
+NAMELESS = ("For how many days are letters kept?", "Who keeps them?")
+SCRIPT = ["42 days [1]", "Who keeps the letters?", "Heron [1]"]
+
+
+def test_the_agents_model_writes_what_has_no_name() -> None:
+    events = ask(Conversation(), agent(SCRIPT), *NAMELESS)
+    assert events[0] == Rewritten("Who keeps them?", "Who keeps the letters?", "model")
 
 
 def test_a_turn_has_its_plan() -> None:
@@ -94,15 +97,14 @@ def test_a_run_that_was_left_before_its_answer_is_no_turn_and_frees_the_agent() 
 
 
 def test_a_follow_up_is_one_trace_with_the_models_rewriting(spans: InMemorySpanExporter) -> None:
-    made = agent(["ReedStore [1]", "Who uses ReedStore?", "Heron [1]"])
-    events = ask(Conversation(), made, "Which class has KEEP?", "Who uses it?")
+    events = ask(Conversation(), agent(SCRIPT), *NAMELESS)
     [answered] = [e for e in events if isinstance(e, Answered)]
     ended = {span.name: span for span in spans.get_finished_spans()}
     turn = ended["follow-up"]
     assert turn.parent is None
     assert dict(turn.attributes or {}) == {
-        "hoplite.question": "Who uses it?",
-        "hoplite.standalone": "Who uses ReedStore?",
+        "hoplite.question": "Who keeps them?",
+        "hoplite.standalone": "Who keeps the letters?",
         "hoplite.rewritten_by": "model",
     }
     assert f"{turn.context.trace_id:032x}" == answered.answer.trace_id
@@ -136,8 +138,8 @@ def test_stopping_while_the_question_is_rewritten_stops_its_run() -> None:
                 talk.stop()
             return super().complete(messages, **options)  # type: ignore[arg-type]
 
-    made = Agent(FakeLibrary(FILES), chat=Stops(["ReedStore [1]", "Who uses ReedStore?"]))
-    [answered] = [e for e in ask(talk, made, "Which class has KEEP?", "Who uses it?") if isinstance(e, Answered)]
+    made = Agent(FakeLibrary(FILES), chat=Stops(SCRIPT[:2]))
+    [answered] = [e for e in ask(talk, made, *NAMELESS) if isinstance(e, Answered)]
     assert answered.answer.stopped == "stop"
 
 

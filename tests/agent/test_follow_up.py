@@ -146,30 +146,31 @@ def test_what_one_follow_up_added_is_not_in_the_next() -> None:
 # The model ----------------------------------------------------------------------------------------------------------
 
 
-def written(line: str, asked: str = "Who calls it?", last: Turn = LOADS) -> Standalone:
-    return standalone(asked, [last], MeteredChat(ScriptedModel([line]), Budget(60)))
+def written(line: str) -> Standalone:
+    return standalone("Who deletes them?", [KEPT], MeteredChat(ScriptedModel([line]), Budget(60)))
 
 
 def test_a_models_question_of_the_conversations_words_is_taken() -> None:
-    assert written("Who calls load_settings()?") == Standalone("Who calls load_settings()?", "model")
+    assert written("Who deletes the readings?") == Standalone("Who deletes the readings?", "model")
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "Who calls load_settings in Django?",  # a name that nobody said
-        "Who calls it?",  # nothing is said by it
-        "Who wrote load_settings?",  # another question
-        "Who never calls load_settings?",
-        "Which function calls load_settings?",
-        "Who calls load_settings 3 times?",
-        "load_settings reads three files and the environment.",
+        "Who deletes the readings of Django?",  # a name that nobody said
+        "Who deletes them?",  # nothing is said by it
+        "Who kept the readings?",  # another question
+        "Who never deletes the readings?",
+        "Which function deletes the readings?",
+        "Who deletes the readings after 3 days?",
+        "How long are readings kept?",  # asked already
+        "Readings are kept 45 days.",
         "",
-        "Who calls load_settings and what does it do? " * 20,
+        "Who deletes the readings and keeps the readings? " * 20,
     ],
 )
 def test_a_models_question_that_adds_or_loses_something_is_not(line: str) -> None:
-    assert written(line) == Standalone("Who calls load_settings?", "rules")
+    assert written(line) == Standalone("Who deletes them? (about: How long are readings kept)", "rules")
 
 
 def test_negations_and_numbers_must_stay() -> None:
@@ -179,23 +180,24 @@ def test_negations_and_numbers_must_stay() -> None:
     assert not accepted("Why does it read 3 files?", "Why does load_settings read files?", [LOADS])
 
 
-def test_a_question_that_stands_alone_asks_no_model() -> None:
+def test_where_the_rules_know_no_model_is_asked() -> None:
     model = ScriptedModel([])
     assert standalone("Who calls sweep?", [LOADS], MeteredChat(model, Budget(60))).by == "asked"
+    assert standalone("Who calls it?", [LOADS], MeteredChat(model, Budget(60))).by == "rules"  # there is one name
     assert model.calls == []
 
 
 def test_without_time_for_the_model_the_rules_write_it() -> None:
     budget = Budget(60)
     budget.stop()
-    assert standalone("Who calls it?", [LOADS], MeteredChat(ScriptedModel([]), budget)).by == "rules"
+    assert standalone("Who deletes them?", [KEPT], MeteredChat(ScriptedModel([]), budget)).by == "rules"
 
 
 def test_the_model_sees_the_conversation_as_data_and_what_cannot_be_seen_written_out() -> None:
-    model = ScriptedModel(["Who calls load_settings?"])
-    standalone(
-        "Who calls it?", [turn("What does load_settings do?", "It \u202ereads [1].")], MeteredChat(model, Budget(60))
-    )
+    model = ScriptedModel(["Who deletes readings?"])
+    standalone("Who deletes them?", [turn(KEPT.question, "Long \u202eago [1].")], MeteredChat(model, Budget(60)))
     shown = model.calls[0][-1]["content"]
-    assert "<U+202E>reads" in shown
-    assert shown.index("<sources ") < shown.index("It ") < shown.index("</sources ") < shown.index("Who calls it?")
+    assert "<U+202E>ago" in shown
+    assert (
+        shown.index("<sources ") < shown.index("Long ") < shown.index("</sources ") < shown.index("Who deletes them?")
+    )
