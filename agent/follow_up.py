@@ -2,9 +2,9 @@
 
 Rules decide whether a question stands alone and rewrite it where it does not: "Who calls it?" gets the name that it
 stands for, "And for Celery?" the question that it goes on with. Where the turn before has no name for it, a model is
-asked. (It was asked always: the one on this machine took 8 seconds on two busy cores, and where there is a name it wrote
-no better question than the rules.) Small models invent, so a model's question is taken only where all that it adds was
-said in the conversation.
+asked. (It was asked always: the one on this machine took 8 seconds on two busy cores, and where there is a name it
+wrote no better question than the rules.) Small models invent, so a model's question is taken only where all that it
+adds was said in the conversation.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ _REFERS = re.compile(
     r"(?:\s+(?P<noun>[a-z]+))?|there|(?P<both>both)|the\s+(?P<which>former|latter|first\s+one|second\s+one))\b",
     re.IGNORECASE,
 )
+_PATH = re.compile(r"(?<![\w/.-])(?:[\w.-]+/)+[\w-]+(?:\.\w+)*")
 _QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|“[^”]*”")
 # "it" that stands for nothing: "Is it possible to …", "How long does it take to …", "What time is it?".
 _EXPLETIVE_BEFORE = re.compile(
@@ -314,7 +315,8 @@ def _looks_like(noun: str, name: str) -> bool:
 
 
 def _asked(last: Turn) -> list[str]:
-    return _names(question_names(last.question))
+    paths = _PATH.findall(last.question)
+    return _names([*paths, *(name for name in question_names(last.question) if not any(name in p for p in paths))])
 
 
 def _given(last: Turn) -> list[str]:
@@ -337,7 +339,9 @@ def _names(spelled: Sequence[str]) -> list[str]:
 
 
 def _places(last: Turn) -> list[str]:
-    return [path for path in unique([c.path for c in last.answer.citations]) if len(path) <= 2 * _LONGEST_NAME]
+    """The files that the turn asked about, and those that it cites."""
+    paths = unique([*_PATH.findall(last.question), *(cited.path for cited in last.answer.citations)])
+    return [path for path in paths if len(path) <= 2 * _LONGEST_NAME]
 
 
 def _cited(last: Turn) -> list[tuple[str, ...]]:

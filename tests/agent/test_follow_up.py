@@ -29,6 +29,7 @@ SWEPT = turn(
     "Which readings go every night?",
     "Readings older than `HERON_RETENTION` days are deleted every night by `sweep()` [1].",
 )
+FILE = turn("What does retrieval/leads.py do?", "It opens what passages name [1].", "docs/architecture.md")
 TWO = turn("Which is older, Heron or Egret?", "Heron [1].", "birds.md")
 SUPPORTS = turn("Does Flask support typing?", "Yes [1].", "docs/typing.md")
 DIRECTOR = turn("Who is the director of Nosferatu?", "F. W. Murnau [1].", "films.md")
@@ -59,6 +60,8 @@ FOLLOW_UPS = [
     (SWEPT, "Which test deletes them?", "Which test deletes them? (about: Which readings go every night)"),
     (SWEPT, "Where is that setting read?", "Where is the setting HERON_RETENTION read?"),
     (SWEPT, "Who calls that function?", "Who calls the function sweep?"),
+    (FILE, "Who imports it?", "Who imports retrieval/leads.py?"),
+    (FILE, "What else is in that file?", "What else is in the file retrieval/leads.py?"),
     (FLASK, "and for Celery?", "How does Celery load its settings?"),
     (FLASK, "How about Django?", "How does Django load its settings?"),
     (FLASK, "Same for Celery?", "How does Celery load its settings?"),
