@@ -26,6 +26,7 @@ from ingest.names import identifiers, unique, words
 
 _TURNS_SHOWN = 3  # to a model
 _LONGEST_SHOWN = 300  # characters of a question or answer in a prompt, and of a question that is repeated
+_LONGEST_FOLLOW_UP = 300  # characters; a longer question, such as a pasted trace, brings along what it is about
 _LONGEST_NAME = 80
 _LONGEST_REWRITTEN = 400
 _LONGEST_PROPER = 4  # words of an answer that is only a name
@@ -138,6 +139,8 @@ _HERE = frozenset("repository repo project codebase code folder workspace machin
 def by_rules(question: str, last: Turn) -> str | None:
     """Return the question with what it refers to in the turn before written out; None where it stands alone."""
     question = " ".join(question.split())
+    if len(question) > _LONGEST_FOLLOW_UP:
+        return None
     return _going_on(question, last) or _fragment(question, last) or _referring(question, last)
 
 

@@ -140,6 +140,11 @@ def test_an_abstention_names_nothing() -> None:
     assert by_rules("Where does it live?", last) == "Where does it live? (about: What eats fish)"
 
 
+def test_a_long_question_is_none_and_quickly_read() -> None:
+    assert by_rules("and " + "? " * 50_000 + "it", LOADS) is None
+    assert by_rules("Why does it raise this? " + "File x.py, line 3. " * 50, LOADS) is None
+
+
 def test_what_one_follow_up_added_is_not_in_the_next() -> None:
     why = by_rules("Why?", KEPT)
     assert why
