@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.types import Limits
 
 if TYPE_CHECKING:
+    from agent.answer_cache import AnswerCache
     from agent.executor import SandboxExecutor
     from agent.loop import Agent
     from agent.memory import Memory
@@ -40,8 +42,8 @@ def make_agent(
 ) -> Agent:
     """Return an agent over an open library.
 
-    `workspace` keeps its memory; without one nothing is remembered. `chat` replaces the models that the settings name;
-    `say` gets a line when loading one of those will take a while. Nothing is loaded before the first question.
+    `workspace` keeps its memory and its answers; without one nothing is remembered. `chat` replaces the models that the
+    settings name; `say` gets a line when loading one of them takes a while. Nothing loads before the first question.
     """
     from agent.loop import Agent
     from agent.roles import make_roles
@@ -52,6 +54,7 @@ def make_agent(
         memory=_memory(workspace) if settings.memory and workspace else None,
         executor=lambda: _executor(settings),
         limits=limits(settings),
+        answers=_answers(library, settings, workspace, chat) if settings.cache and workspace else None,
     )
 
 
@@ -81,6 +84,53 @@ def start_tracing(workspace: Workspace) -> Tracing:
     from agent import tracing
 
     return tracing.start_tracing(workspace.traces)
+
+
+def _answers(
+    library: Searchable, settings: Settings, workspace: Workspace, chat: ChatModel | Roles[ChatModel] | None
+) -> AnswerCache:
+    from agent.answer_cache import AnswerCache
+    from agent.roles import Roles, names
+
+    if isinstance(chat, Roles):
+        models = tuple(each.name if each else "none" for each in chat.each)
+    else:
+        models = (chat.name,) if chat else tuple(name or "none" for name in names(settings).each)
+    return AnswerCache(workspace.answers, lambda: basis(library, settings, workspace, models))
+
+
+def basis(
+    library: Searchable, settings: Settings, workspace: Workspace, models: Sequence[str]
+) -> dict[str, str] | None:
+    """Return all that an answer depends on besides its question, by name; None where that cannot be known.
+
+    `models` are those that answer, each as a setting names it.
+    """
+    from importlib.metadata import version
+
+    from agent.models import members
+    from agent.prompts import prompts_digest
+
+    indexed = library.version
+    if indexed is None:
+        return None
+    return {
+        "workspace": str(workspace.folder),
+        "index": indexed,
+        "models": repr([[_stamped(member) for member in members(model)] for model in models]),
+        "prompts": prompts_digest(),
+        "limits": repr(limits(settings)),
+        "sandbox": settings.sandbox,
+        "hoplite": version("hoplite"),
+    }
+
+
+def _stamped(model: str) -> str:
+    """A model's name; of a file on this machine with its size and time, because others may take its place."""
+    file = Path(model.removeprefix("local:")).expanduser()
+    if not model.startswith("local:") or not file.is_file():
+        return model
+    return f"{model} {file.stat().st_size} {file.stat().st_mtime_ns}"
 
 
 def _memory(workspace: Workspace) -> Memory:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
+from agent.answer_cache import AnswerCache, still_stands
 from agent.budget import Budget, BudgetSpent, MeteredChat
 from agent.citations import Checked, Claim, check, denies, resolve, support, traced, without_labels
 from agent.clarify import clarify
@@ -40,6 +42,7 @@ from agent.types import (
     Searched,
     Section,
     Step,
+    Usage,
 )
 from agent.units import Unit, units
 from ingest.errors import UserError
@@ -68,14 +71,21 @@ class Agent:
         memory: Memory | None = None,
         executor: Callable[[], StepExecutor] | None = None,
         limits: Limits | None = None,
+        answers: AnswerCache | None = None,
     ) -> None:
         self._library = library
         self._chats = chat if isinstance(chat, Roles) else one_for_all(chat)
+        self._answers = answers
         self._memory = memory
         self._limits = limits or Limits()
         self._gatherer = Gatherer(executor, self._limits) if executor and self._chats.step else None
         self._budget: Budget | None = None
         self._busy = threading.Lock()
+
+    @property
+    def chat(self) -> ChatModel | None:
+        """The model that answers."""
+        return self._chats.answer
 
     def ask(self, question: str) -> Answer:
         """Return the checked answer. Raises as `stream` does."""
@@ -85,18 +95,23 @@ class Agent:
         """Return the one thing that the question leaves open, or None. A run never asks it and never waits for it."""
         return clarify(question, self._library)
 
-    def stream(self, question: str, plan: Plan | None = None) -> Iterator[Event]:
-        """Yield what happens; `Answered` comes once and `Remembered` last. `plan` is one that a person has seen.
+    def stream(self, question: str, plan: Plan | None = None, *, fresh: bool = False) -> Iterator[Event]:
+        """Yield what happens; `Answered` comes once and `Remembered` last. `plan` is one that a person has seen. An
+        answer that was kept comes alone, unless a `fresh` one is asked for.
 
         Raises UserError for an empty question, for a second run at the same time, and where the model is unavailable.
         """
         run = self._begin(question, plan)
         try:
+            if not fresh and (kept := self._kept(run)) is not None:
+                yield Answered(kept)
+                return
             yield self._recall(run)
             yield announced(run.plan)
             reflection = yield from self._search(run)
             yield from self._gather(run, reflection)
             answer = yield from self._answer(run)
+            self._keep(run, answer)
             yield Answered(answer)
             yield self._remember(run, answer)
         finally:
@@ -139,6 +154,23 @@ class Agent:
             form=asked.form,
             asked=question,
         )
+
+    def _kept(self, run: Run) -> Answer | None:
+        """Return what this question was answered before, where that still stands."""
+        found = self._answers.find(run.asked) if self._answers else None
+        kept = still_stands(found, self._library) if found else None
+        if kept is None:
+            return None
+        run.note("hoplite.cached", kept.cached or "")
+        timings = {"total": run.budget.seconds}
+        return replace(kept, question=run.asked, usage=Usage(), timings=timings, trace_id=run.trace_id)
+
+    def _keep(self, run: Run, answer: Answer) -> None:
+        """Keep the answer for the same question. Notes are in no key, and they reach the code steps alone: an answer
+        that both were behind may be another one when the notes are."""
+        hinted = run.notes and any(step.kind == "code" for step in run.steps)
+        if self._answers is not None and not hinted and not run.plan.edited:
+            self._answers.keep(run.asked, answer)
 
     def _recall(self, run: Run) -> Recalled:
         """Find notes of earlier runs. They hint at where to look; no answer is written from them."""

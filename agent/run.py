@@ -72,6 +72,10 @@ class Run:
         """The model that writes the answer; None answers without one."""
         return self.chats.answer
 
+    def note(self, name: str, value: str) -> None:
+        """Set an attribute of the root span."""
+        self._span.set_attribute(name, value)
+
     def end(self) -> None:
         """Close the root span."""
         self._span.set_attribute("hoplite.stopped", self.budget.ended_by or "")

@@ -55,6 +55,7 @@ class Settings(BaseModel):
     )
     sandbox: Literal["auto", "off"] = Field("auto", description="off runs the model's code without isolation")
     memory: bool = Field(True, description="whether runs leave notes and recall them")
+    cache: bool = Field(True, description="whether a question that was asked before gets the answer of that time")
 
 
 @dataclass(frozen=True, slots=True)

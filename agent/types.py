@@ -93,6 +93,11 @@ class Library(Protocol):
         """Return where a document came from and when; None where that is not known."""
         ...
 
+    @property
+    def version(self) -> str | None:
+        """What changes with every index run that changed something; None where that cannot be known."""
+        ...
+
 
 Form = Literal["short", "paragraph", "report", "table"]
 """How long an answer is, and what it looks like."""
@@ -215,7 +220,8 @@ class Answer:
     are the documents behind the answer (behind an abstention, all that were shown) whose file changed or went away
     since it was indexed. `models` are those that were asked and answered. `sections` are a report's, whose
     whole text is `answer`; other forms have none. `disagreements` are values in which the passages that were shown
-    contradict each other.
+    contradict each other. `cached` is when the run was that wrote this answer (UTC, ISO 8601), where that is not
+    this one.
     """
 
     question: str
@@ -233,6 +239,7 @@ class Answer:
     form: Form = "short"
     sections: tuple[Section, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
+    cached: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what `hoplite ask --json` prints: everything but the passages."""
@@ -258,6 +265,18 @@ class Note:
 
 
 # What happens on the way: one union, rendered by a terminal and by a page ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A follow-up of a conversation, and the question that is asked in its place because it stands alone.
+
+    `by` says what wrote it: the rules, or the model within what the rules accept.
+    """
+
+    asked: str
+    question: str
+    by: Literal["rules", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,4 +366,4 @@ class Remembered:
     reason: str = ""
 
 
-Event = Recalled | Clarify | Planned | Searched | Stepped | Reflected | AnswerToken | Answered | Remembered
+Event = Rewritten | Recalled | Clarify | Planned | Searched | Stepped | Reflected | AnswerToken | Answered | Remembered

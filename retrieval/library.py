@@ -106,6 +106,7 @@ class Library:
             verify(self.store, self._manifest)
             reader = weights.installed(weights.TRANSFORMER_INT8)
             self.reads_closely = reader is not None
+            self._reads_with = (reranker or weights.TRANSFORMER_INT8) if reader else ""
             self._searcher = Searcher(self.store, self._embedder, reader_named(reranker) if reader else None)
             undo.pop_all()  # open: from here on it is `close` that gives all this back
 
@@ -268,9 +269,19 @@ class Library:
         """A hash of every document's path and digest and of the embedder: changes when the index does."""
         made = self._manifest.settings()
         body = hashlib.sha256(f"{made.embedder if made else ''}".encode())
-        for path in self.paths():
-            body.update(f"{path}\0{self.digest(path)}\n".encode())
+        for path, digest in self._manifest.digests().items():
+            body.update(f"{path}\0{digest}\n".encode())
         return body.hexdigest()[:16]
+
+    @property
+    def version(self) -> str | None:
+        """What a search depends on besides its query: the index, and which transformer orders what it finds.
+
+        None where the index is on a server: others may write to it, and nobody here would know.
+        """
+        if isinstance(self.store, HasServer):
+            return None
+        return f"{self.fingerprint} {self._reads_with}"
 
     def status(self, *, check: bool = False) -> Status:
         """Count what is indexed, and compare every file's size and time with the manifest's.

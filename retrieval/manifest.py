@@ -157,6 +157,11 @@ class Manifest:
         with self._database.reading() as connection:
             return {path for (path,) in connection.execute("SELECT path FROM documents")}
 
+    def digests(self) -> dict[str, str]:
+        """Return every document's digest, by path, in the order of the paths."""
+        with self._database.reading() as connection:
+            return dict(connection.execute("SELECT path, digest FROM documents ORDER BY path"))
+
     def stranded(self) -> set[str]:
         """Return the documents that are copies of what is not there as it was any more."""
         with self._database.reading() as connection:

@@ -48,6 +48,11 @@ class Workspace:
         return self.folder / "memory.sqlite"
 
     @property
+    def answers(self) -> Path:
+        """The file of answers that can be given again."""
+        return self.folder / "answers.sqlite"
+
+    @property
     def runs(self) -> Path:
         """The folder of finished runs."""
         return self.folder / "runs"

@@ -18,25 +18,13 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-from agent.types import Event
+from agent.conversation import Asked, Conversation
 from ingest.errors import HopliteError, UserError
 from ui import chat, markup
 from ui.security import Gate, loopback, names
 
 QUESTION_LIMIT = 2_000
 """Characters of a question."""
-
-
-class Asked(Protocol):
-    """What the page needs of an agent."""
-
-    def stream(self, question: str) -> Iterator[Event]:
-        """Answer a question, event by event."""
-        ...
-
-    def stop(self) -> None:
-        """End the run with the best answer so far; from any thread."""
-        ...
 
 
 class Desk(Protocol):
@@ -55,11 +43,11 @@ class Desk(Protocol):
 
 
 class Page:
-    """The handlers of the page. The agent of each browser session under way is kept, for its Stop button alone."""
+    """The handlers of the page. Each browser session has a conversation of its own, until its page is left."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._running: dict[str, Asked] = {}
+        self._conversations: dict[str, Conversation] = {}
         self._lock = threading.Lock()
 
     def about(self) -> str:
@@ -79,25 +67,28 @@ class Page:
             yield from self._turns(question, session)
         except HopliteError as error:
             yield "", f'<div class="answer"><p>{markup.escaped(str(error))}</p></div>', ""
-        finally:
-            with self._lock:
-                self._running.pop(session, None)
 
     def stop(self, session: str) -> None:
         """End this session's run, if one is under way."""
         with self._lock:
-            agent = self._running.get(session)
-        if agent is not None:
-            agent.stop()
+            conversation = self._conversations.get(session)
+        if conversation is not None:
+            conversation.stop()
+
+    def leave(self, session: str) -> None:
+        """End this session's run, if one is under way, and forget what was said."""
+        self.stop(session)
+        with self._lock:
+            self._conversations.pop(session, None)
 
     def _turns(self, question: str, session: str) -> Iterator[tuple[str, str, str]]:
         begun = time.monotonic()
         agent = self._desk.agent()
         with self._lock:
-            self._running[session] = agent
+            conversation = self._conversations.setdefault(session, Conversation())
         turn = chat.Turn(question)
         yield chat.steps(turn), "", ""
-        for event in agent.stream(question):
+        for event in conversation.stream(agent, question):
             turn = turn.after(event)
             yield chat.steps(turn), chat.answer(turn, time.monotonic() - begun), ""
         yield (
@@ -115,6 +106,9 @@ def blocks(page: Page) -> gr.Blocks:
 
     def stop(request: gr.Request) -> None:
         page.stop(str(request.session_hash))
+
+    def leave(request: gr.Request) -> None:
+        page.leave(str(request.session_hash))
 
     def shown(name: str) -> Any:
         # Raw HTML of our own making goes through; Gradio's sanitizer stays on as a second lock, formulas off.
@@ -145,7 +139,7 @@ def blocks(page: Page) -> gr.Blocks:
         )  # fmt: skip
         stopped.click(stop, None, None, queue=False, **settings)
         built.load(page.about, None, about, **settings)
-        built.unload(stop)
+        built.unload(leave)
     built.queue(max_size=32, api_open=False)
     return built
 

@@ -16,13 +16,14 @@ from agent.types import (
     Recalled,
     Reflected,
     Remembered,
+    Rewritten,
     Searched,
     Stepped,
 )
 from ingest.types import Document
 from retrieval.types import Passage
 from ui import markup
-from ui.render import changes, commit, cost, disagreements, place, reflection, remarks
+from ui.render import changes, commit, cost, disagreements, from_cache, place, reflection, remarks
 
 AROUND = 12
 """Lines of a source that are shown before and after what is cited."""
@@ -70,12 +71,13 @@ def answer(turn: Turn, seconds: float) -> str:
     given = turn.answer
     labels = {cited.label for cited in given.citations}
     early = f"Stopped early ({markup.escaped(given.stopped)}): the best answer so far. " if given.stopped else ""
+    cached = f"{markup.escaped(line)} " if (line := from_cache(given)) else ""
     stale = f"{markup.escaped(line)} " if (line := changes(given)) else ""
     differ = "".join(f"<p class=note>{markup.escaped(said)}</p>" for said in disagreements(given))
     kind = "answer abstained" if given.abstained else "answer"
     return (
         f'<div class="{kind}">{markup.prose(given.answer, labels)}{differ}'
-        f"<p class=note>{early}{stale}{markup.escaped(cost(given, seconds))}</p></div>"
+        f"<p class=note>{early}{cached}{stale}{markup.escaped(cost(given, seconds))}</p></div>"
     )
 
 
@@ -113,6 +115,8 @@ def _step(event: Event) -> tuple[str, str] | None:
     """The title and the body of one event, both HTML; an empty body folds nothing."""
     text = markup.escaped
     match event:
+        case Rewritten(question=question):
+            return f"<b>asked as</b> {text(question)}", ""
         case Recalled(notes=notes) if notes:
             asked = "".join(f"<li>{text(note.question)}</li>" for note in notes)
             return "<b>memory</b> asked before", f"<ul>{asked}</ul>"

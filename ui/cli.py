@@ -20,6 +20,7 @@ COMMANDS = {
     "index": "ui.commands.index:index",
     "search": "ui.commands.search:search",
     "ask": "ui.commands.ask:ask",
+    "chat": "ui.commands.chat:chat",
     "symbols": "ui.commands.symbols:symbols",
     "eval": "ui.commands.evaluate:evaluate",
     "memory": "ui.commands.memory:memory",

@@ -15,8 +15,8 @@ from ui.commands.ask import agent_for
 from ui.commands.options import opened
 
 if TYPE_CHECKING:
+    from agent.conversation import Asked
     from retrieval.library import Library
-    from ui.app import Asked
 
 
 class Workdesk:

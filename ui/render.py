@@ -84,6 +84,14 @@ def changes(given: Answer) -> str | None:
     )
 
 
+def from_cache(given: Answer) -> str | None:
+    """Return the line that says of when an answer is that was kept; None for one of now."""
+    if not given.cached:
+        return None
+    when = visible(given.cached[:16].replace("T", " "))
+    return f"From the cache, asked {when} UTC; its citations were checked again. `--no-cache` asks anew."
+
+
 def megabytes(size: float) -> str:
     """Return a number of bytes as people read it."""
     if size >= 1e10:
@@ -199,6 +207,8 @@ def event(happened: Event) -> str | None:
     from agent import types
 
     match happened:
+        case types.Rewritten(question=question):
+            return f"{_mark('asked as')} {visible(question)}"
         case types.Recalled(notes=notes, stale=stale) if notes:
             return "\n".join(_recalled(note, note.id in stale) for note in notes)
         case types.Clarify(question=question, choices=choices):
@@ -249,6 +259,8 @@ def answer(given: Answer) -> str:
         parts.append("\n".join(("To go on:", *(f"    {visible(part.follow_up)}" for part in given.sections))))
     if line := changes(given):
         parts.append(click.style(line, fg="yellow"))
+    if line := from_cache(given):
+        parts.append(line)
     if given.stopped:
         parts.append(f"Stopped early ({visible(given.stopped)}): this is the best answer so far.")
     return "\n\n".join(parts)

@@ -25,3 +25,11 @@ def version(text: str) -> str | None:
     """
     found = max((given for given in list(_given) if text.startswith(given)), key=len, default=None)
     return None if found is None else _given[found]
+
+
+def prompts_digest() -> str:
+    """Return a hash of all prompts with their names, in hexadecimal digits: changes when one of them does."""
+    texts = sorted(
+        (entry.name, entry.read_bytes()) for entry in files(__name__).iterdir() if entry.name.endswith(".md")
+    )
+    return digest(repr(texts).encode())

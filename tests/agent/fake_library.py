@@ -118,6 +118,10 @@ class FakeLibrary:
     def digest(self, path: str) -> str | None:
         return self._digests.get(path)
 
+    @property
+    def version(self) -> str | None:
+        return hashlib.sha256(repr(sorted(self._digests.items())).encode()).hexdigest()
+
     def source_of(self, path: str) -> Source | None:
         return self.sources.get(path)
 

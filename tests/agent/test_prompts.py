@@ -24,6 +24,7 @@ def test_the_compact_prompts_stay_short() -> None:
     # About four characters a token, and the small model reads a hundred tokens a second.
     assert len(prompt("gather_compact")) < 1300
     assert len(prompt("answer_compact")) < 600
+    assert len(prompt("rewrite")) < 600
     assert all(len(prompt(f"{form}_compact")) < 600 for form in ("paragraph", "report", "table"))
 
 
@@ -31,7 +32,7 @@ def test_the_compact_prompts_stay_short() -> None:
     "name",
     [
         *("gather_compact", "gather_full", "answer_compact", "answer_full", "paragraph_compact", "paragraph_full"),
-        *("report_compact", "report_full", "table_compact", "table_full", "judge_full"),
+        *("report_compact", "report_full", "table_compact", "table_full", "judge_full", "rewrite"),
     ],
 )
 def test_every_prompt_says_that_sources_are_data(name: str) -> None:

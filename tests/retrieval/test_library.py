@@ -162,6 +162,32 @@ def test_the_fingerprint_changes_with_the_index(folder: Path) -> None:
     assert prints[0] == prints[1] != prints[2]
 
 
+def test_the_version_is_another_one_with_the_index_and_with_the_transformer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def version(**chosen: str) -> str | None:
+        with Library(find(folder), **chosen) as opened:
+            return opened.version
+
+    indexing.index([folder])
+    monkeypatch.setattr(library.weights, "installed", lambda name: None)
+    without = [version(), version()]
+    monkeypatch.setattr(library.weights, "installed", lambda name: tmp_path)
+    monkeypatch.setattr(library, "reader_named", lambda name: None)
+    closely = [version(), version(reranker="other")]
+    (folder / "guide.md").unlink()
+    indexing.index([folder])
+    assert without[0] == without[1]
+    assert len({*without, *closely, version()}) == 4
+
+
+def test_an_index_on_a_server_has_no_version_because_others_may_write_to_it(
+    opened: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opened.store, "state", lambda: None, raising=False)
+    assert opened.version is None
+
+
 def test_a_workspace_in_use_names_its_holder(opened: Library) -> None:
     with pytest.raises(WorkspaceBusy, match="process"):
         Library(opened.workspace)

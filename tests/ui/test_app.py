@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.plan import Plan
 from agent.types import Answer, Answered, Event, Planned
 from ingest.errors import ModelUnavailable, WorkspaceBusy
 from ui import chat
@@ -21,10 +22,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Gradio'
 class Waits:
     """An agent that plans, waits until it is stopped, and answers."""
 
+    chat = None
+
     def __init__(self) -> None:
         self.stopped = threading.Event()
 
-    def stream(self, question: str) -> Iterator[Event]:
+    def stream(self, question: str, plan: Plan | None = None, *, fresh: bool = False) -> Iterator[Event]:
         yield Planned(f"plan for {question}")
         assert self.stopped.wait(5)
         yield Answered(Answer(question, "so far", False, stopped="stop"))
@@ -63,6 +66,25 @@ def test_stop_ends_the_run_of_its_own_session_alone() -> None:
     assert "Stopped early (stop)" in list(mine)[-1][1]
     assert [agent.stopped.is_set() for agent in desk.agents] == [True, False]
     other.close()
+
+
+def test_a_follow_up_is_asked_written_out_in_its_own_session_until_its_page_is_left() -> None:
+    from ui.app import Page
+
+    desk = Desk()
+    page = Page(desk)
+
+    def ask(question: str, session: str) -> str:
+        run = page.ask(question, session)
+        next(run), next(run)
+        desk.agents[-1].stop()
+        return list(run)[-1][0]
+
+    ask("What does load_settings() do?", "a")
+    assert "asked as</b> Who calls load&#95;settings?" in ask("Who calls it?", "a")
+    assert "asked as" not in ask("Who calls it?", "b")
+    page.leave("a")
+    assert "asked as" not in ask("Who calls it?", "a")
 
 
 def test_what_the_user_can_fix_is_said_on_the_page() -> None:

@@ -135,6 +135,22 @@ def test_ask_gives_the_form_that_is_wanted(hoplite: Hoplite, indexed: Path) -> N
     assert any(section["labels"] for section in given["sections"])
 
 
+def test_a_question_that_was_asked_before_gets_that_answer_until_its_file_changes(
+    hoplite: Hoplite, indexed: Path
+) -> None:
+    words = ("ask", "Readings older than how many days are deleted every night?", "--model", "none")
+    here = ("--workspace", indexed / ".hoplite")
+    first, second = (hoplite(*words, "--json", *here) for _ in range(2))
+    assert (json.loads(first.stdout)["cached"], json.loads(second.stdout)["cached"][:2]) == (None, "20")
+    assert json.loads(first.stdout)["answer"] == json.loads(second.stdout)["answer"]
+    assert "From the cache, asked 20" in hoplite(*words, *here).stdout
+    assert "From the cache" not in hoplite(*words, "--no-cache", *here).stdout
+    (indexed / "guide.md").write_text((indexed / "guide.md").read_text() + "\nMore.\n")
+    assert "From the cache" not in hoplite(*words, *here).stdout
+    hoplite("index", indexed)
+    assert "From the cache" not in hoplite(*words, *here).stdout
+
+
 def test_ask_shows_steps_apart_from_the_answer(hoplite: Hoplite, indexed: Path) -> None:
     question = "Readings older than how many days are deleted every night?"
     result = hoplite("ask", question, "--model", "none", "--workspace", indexed / ".hoplite")

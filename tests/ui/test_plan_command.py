@@ -40,7 +40,7 @@ def planned(
     """What is yielded while these lines are typed, and the texts of the plan that was followed."""
     lines = iter(typed)
     patch.setattr(click, "prompt", lambda *words, **options: next(lines))
-    events = list(ask.planned(agent, question))  # type: ignore[arg-type]
+    events = list(ask.planned(agent.clarify, agent.stream, question))
     assert next(lines, None) is None, "every line was read"
     return events, [part.text for part in agent.plan.parts] if agent.plan else []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,12 @@ import click
 
 from ingest.errors import UserError
 from ui import render
-from ui.commands.options import agent_options, json_option, opened, print_json, workspace_option
+from ui.commands.options import agent_options, cache_option, json_option, opened, print_json, workspace_option
 
 if TYPE_CHECKING:
     from agent.loop import Agent
     from agent.plan import Plan
-    from agent.types import Answer, Event
+    from agent.types import Answer, Clarify, Event
     from retrieval.library import Library
 
 _EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor; anything else is asked instead"
@@ -33,6 +33,7 @@ _EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor;
     metavar="FILE",
     help="Also write the answer as Markdown with footnotes; - prints it instead.",
 )
+@cache_option
 @json_option
 @workspace_option
 def ask(question: str, plan: bool, markdown: Path | None, as_json: bool, workspace: Path | None, **chosen: Any) -> None:
@@ -75,8 +76,17 @@ def run(
 ) -> Answer:
     """Ask the library, show steps on standard error and the answer on standard output, and return it."""
     agent = agent_for(library, chosen)
+    if not plan:
+        return told(agent.stream(question), quiet=quiet)
+    return told(
+        planned(agent.clarify, lambda asked, seen: agent.stream(asked, seen, fresh=True), question), quiet=quiet
+    )
+
+
+def told(events: Iterable[Event], *, quiet: bool = False) -> Answer:
+    """Show a run as `show` does, and below it what it took; return the answer."""
     begun = time.monotonic()
-    answer = show(planned(agent, question) if plan else agent.stream(question), quiet=quiet)
+    answer = show(events, quiet=quiet)
     if not quiet:
         click.echo(f"\n{render.cost(answer, time.monotonic() - begun)}", err=True)
     return answer
@@ -99,14 +109,16 @@ def agent_for(library: Library, chosen: Mapping[str, Any]) -> Agent:
     return make_agent(library, settings, workspace=library.workspace, say=lambda line: click.echo(line, err=True))
 
 
-def planned(agent: Agent, question: str) -> Iterator[Event]:
+def planned(
+    clarify: Callable[[str], Clarify | None], stream: Callable[[str, Plan], Iterator[Event]], question: str
+) -> Iterator[Event]:
     """Yield the events of a run whose plan was seen first: edited, or replaced by another question, until Enter."""
     from agent.clarify import clarified
     from agent.plan import make_plan
     from agent.plan_edit import announced, revised
     from agent.types import Planned
 
-    if open_point := agent.clarify(question):
+    if open_point := clarify(question):
         yield open_point
         question = clarified(question, open_point, _typed("A number, other words, or Enter to go on"))
     plan = make_plan(question)
@@ -121,7 +133,7 @@ def planned(agent: Agent, question: str) -> Iterator[Event]:
             question = typed
         plan = edited or make_plan(question)
         yield announced(plan)
-    yield from (event for event in agent.stream(question, plan) if not isinstance(event, Planned))
+    yield from (event for event in stream(question, plan) if not isinstance(event, Planned))
 
 
 def _in_editor(plan: Plan) -> Plan:

@@ -30,6 +30,6 @@ def demo(question: str | None, as_json: bool, **chosen: Any) -> None:
         click.echo(summary(report, time.monotonic() - begun), err=True)
         click.echo(f"\n{click.style(visible(asked), bold=True)}\n", err=True)
     with opened(subject.workspace) as library:
-        answer = run_ask(library, asked, chosen, quiet=as_json)
+        answer = run_ask(library, asked, {**chosen, "cache": False}, quiet=as_json)
     if as_json:
         print_json(answer.as_json())

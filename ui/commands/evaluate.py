@@ -119,7 +119,7 @@ def run(
         asked = tuple(drawn(asked, sample, seed))
     with opened(workspace) as library, Meter(unit="questions", quiet=as_json) as meter:
         answering = _one_call if baseline else _answering
-        answer, fingerprint = answering(library, names, chosen | {"memory": with_memory})
+        answer, fingerprint = answering(library, names, chosen | {"memory": with_memory, "cache": False})
         report = run_set(
             asked[:limit],
             answer,

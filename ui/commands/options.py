@@ -36,6 +36,11 @@ reranker_option = click.option(
 )
 """Adds `reranker`: a name or None."""
 
+cache_option = click.option(
+    "--cache/--no-cache", default=None, help="Whether a question that was asked before gets that answer. [default: yes]"
+)
+"""Adds `cache`: True, False, or None where nothing was said."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 
 
