@@ -130,9 +130,10 @@ class Session:
     def _made(self) -> Agent:
         agent = agent_for(self._library, self._chosen)
         if agent.chat is not None:
+            from agent.models import members
             from agent.remote_models import is_remote
 
-            if is_remote(agent.chat.name):
+            if any(map(is_remote, members(agent.chat.name))):
                 click.echo("So do the conversation's last questions and answers, to rewrite follow-ups.", err=True)
         return agent
 
