@@ -46,15 +46,18 @@ def make_agent(
     settings name; `say` gets a line when loading one of them takes a while. Nothing loads before the first question.
     """
     from agent.loop import Agent
-    from agent.roles import make_roles
+    from agent.roles import Roles, make_roles, one_for_all
 
+    if chat is None:
+        chat = make_roles(settings, say=say)
+    chats = chat if isinstance(chat, Roles) else one_for_all(chat)
     return Agent(
         library,
-        chat=make_roles(settings, say=say) if chat is None else chat,
+        chat=chats,
         memory=_memory(workspace) if settings.memory and workspace else None,
         executor=lambda: _executor(settings),
         limits=limits(settings),
-        answers=_answers(library, settings, workspace, chat) if settings.cache and workspace else None,
+        answers=_answers(library, settings, workspace, chats) if settings.cache and workspace else None,
     )
 
 
@@ -86,16 +89,10 @@ def start_tracing(workspace: Workspace) -> Tracing:
     return tracing.start_tracing(workspace.traces)
 
 
-def _answers(
-    library: Searchable, settings: Settings, workspace: Workspace, chat: ChatModel | Roles[ChatModel] | None
-) -> AnswerCache:
+def _answers(library: Searchable, settings: Settings, workspace: Workspace, chats: Roles[ChatModel]) -> AnswerCache:
     from agent.answer_cache import AnswerCache
-    from agent.roles import Roles, names
 
-    if isinstance(chat, Roles):
-        models = tuple(each.name if each else "none" for each in chat.each)
-    else:
-        models = (chat.name,) if chat else tuple(name or "none" for name in names(settings).each)
+    models = [chat.name if chat else "none" for chat in chats.each]
     return AnswerCache(workspace.answers, lambda: basis(library, settings, workspace, models))
 
 
