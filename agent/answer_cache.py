@@ -32,6 +32,7 @@ from agent.guard import visible
 from agent.types import Answer, Library
 from agent.units import Unit, squeeze
 from retrieval.types import Passage
+from retrieval.weights import user_cache
 
 MOST = 500
 """Answers that are kept; beyond it the oldest go."""
@@ -165,8 +166,7 @@ def _unit(label: str, path: str, start: int, end: int, quote: str) -> Unit:
 
 def _own_secret() -> bytes:
     """Return this user's secret for kept answers, made at the first call. Raises OSError."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    path = Path(base) / "hoplite" / "answers.key"
+    path = user_cache() / "answers.key"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, made = tempfile.mkstemp(dir=path.parent)  # private to the user

@@ -221,10 +221,7 @@ def server_folder() -> Path:
     Raises UserError where others may look into it, because keys lie there.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime and os.access(runtime, os.W_OK):
-        folder = Path(runtime) / "hoplite"
-    else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hoplite" / "servers"
+    folder = Path(runtime) / "hoplite" if runtime and os.access(runtime, os.W_OK) else weights.user_cache() / "servers"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = folder.stat()
     if about.st_uid != os.getuid() or about.st_mode & 0o077:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from ingest.errors import WorkspaceBusy
 from ingest.ids import digest
 from ingest.types import Chunk, Document
 from retrieval.protocols import Embedder, Store
+from retrieval.weights import user_cache
 
 BATCH = 1024  # chunks a write
 
@@ -65,8 +65,7 @@ def as_document(record: Record, looks_like_code: Callable[[str], str | None]) ->
 
 def dataset_cache() -> Path:
     """The folder under which the stores of all datasets are kept."""
-    cache_home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache_home) if cache_home else Path.home() / ".cache") / "hoplite" / "datasets"
+    return user_cache() / "datasets"
 
 
 @contextmanager

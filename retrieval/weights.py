@@ -204,12 +204,16 @@ def find(name: str) -> Weights:
     raise ModelUnavailable(f"There is no model called {name}. Those that can be fetched: {known}.")
 
 
+def user_cache() -> Path:
+    """Return Hoplite's folder in the user's cache. It may not exist yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hoplite"
+
+
 def models_folder() -> Path:
     """Return where weights lie: $HOPLITE_MODELS, else `hoplite/models` in the user's cache. It may not exist yet."""
     if named := os.environ.get("HOPLITE_MODELS"):
         return Path(named).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "hoplite" / "models"
+    return user_cache() / "models"
 
 
 def installed(name: str) -> Path | None:

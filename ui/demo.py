@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+
+from retrieval.weights import user_cache
 
 # Not `ui`, where the question stands, nor the README, which shows its answer: both would find themselves.
 CLONE = ("docs", "ingest", "retrieval", "agent", "evals")
@@ -32,7 +33,7 @@ def prepare(root: Path | None = None) -> Demo:
     if _is_clone(root):
         paths = tuple(root / name for name in CLONE if (root / name).exists())
         return Demo(root, paths, root / ".hoplite", CLONE_QUESTION)
-    base = _cache() / "sample"
+    base = user_cache() / "sample"
     with resources.as_file(resources.files("ui") / "sample") as shipped:
         shutil.copytree(shipped, base, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     return Demo(base, (base,), base / ".hoplite", SAMPLE_QUESTION)
@@ -41,8 +42,3 @@ def prepare(root: Path | None = None) -> Demo:
 def _is_clone(root: Path) -> bool:
     project = root / "pyproject.toml"
     return (root / "docs").is_dir() and project.is_file() and 'name = "hoplite"' in project.read_text(encoding="utf-8")
-
-
-def _cache() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "hoplite"
