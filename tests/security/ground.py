@@ -19,7 +19,7 @@ from ingest.locked.outcome import ChildDied
 from ingest.locked.process import LockedChild
 from ingest.locked.report import Sandbox
 
-LIMITS = Limits(cpu_seconds=0.5, wall_seconds=2.5, absolute_seconds=10, memory_mb=256)
+LIMITS = Limits(cpu_seconds=1, wall_seconds=2.5, absolute_seconds=10, memory_mb=256)
 
 
 class Ground:
