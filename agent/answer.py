@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agent.guard import Marker, visible
 from agent.models import Message
-from agent.prompts import prompt
+from agent.prompts import conversation
 from ingest.sentences import sentences
 from retrieval.types import Passage
 
@@ -19,15 +19,15 @@ _LONGEST_EXCERPT = 1200
 
 
 def answer_messages(question: str, passages: Sequence[Passage], marker: Marker, profile: str) -> list[Message]:
-    """Return the conversation that asks for the answer: instructions, fenced sources, the question last.
+    """Return the conversation that asks for the answer: instructions and examples, fenced sources, the question last.
 
-    A small model reads the end of its prompt best, so the question stands after the sources.
+    A small model reads the end of its prompt best, so the question stands after the sources. What comes before them is
+    the same for every question, so that a model on this machine reads it once.
     """
     sources = "\n\n".join(shown(passage) for passage in passages)
-    return [
-        {"role": "system", "content": prompt(f"answer_{profile}")},
-        {"role": "user", "content": f"Sources:\n{marker.wrap(sources)}\n\nQuestion: {visible(question)}\nAnswer:"},
-    ]
+    asked = f"Sources:\n{marker.wrap(sources)}\n\nQuestion: {visible(question)}\nAnswer:"
+    begun: list[Message] = [{"role": who, "content": text} for who, text in conversation(f"answer_{profile}")]
+    return [*begun, {"role": "user", "content": asked}]
 
 
 def shown(passage: Passage, longest: int = _LONGEST_EXCERPT) -> str:

@@ -22,7 +22,7 @@ from agent.memory import Memory
 from agent.models import ChatModel
 from agent.plan import Plan, make_plan
 from agent.plan_edit import announced
-from agent.reflect import Reflection, reflect, reflected
+from agent.reflect import Reflection, reflect, reflected, unheard
 from agent.roles import Roles, one_for_all
 from agent.run import Run
 from agent.types import (
@@ -338,9 +338,21 @@ class Agent:
             else:
                 claims = [] if denies(draft) else support(run.question, draft, quotable)
             checked = check(claims, run.document)
+            if draft and (missed := self._missed(run, checked)):
+                checked = Checked("", (), supported=False)
+                span.set_attribute("hoplite.missed", missed)
             span.set_attribute("hoplite.citations", len(checked.citations))
             span.set_attribute("hoplite.supported", checked.supported)
         return self._given(run, checked)
+
+    def _missed(self, run: Run, checked: Checked) -> tuple[str, ...]:
+        """Return the question's names that stand in no passage which the draft was written from or is supported by.
+
+        A small model answers "When was the maker of X founded?" from any page with a founding: of questions whose
+        passages are gone from the corpus, those with such a name are most.
+        """
+        labels = run.answered_from | {citation.label for citation in checked.citations}
+        return unheard(run.plan.names, [p for p in run.ledger if p.label in labels])
 
     def _given(self, run: Run, checked: Checked, form: Form = "short", sections: tuple[Section, ...] = ()) -> Answer:
         """Return the answer as it is given: with where its citations came from, and what the sources contradict each

@@ -91,8 +91,8 @@ def reflect(question: str, plan: Plan, passages: Sequence[Passage]) -> Reflectio
     words_of_each = [words(text) for text in texts]
     held_by_each = [{stem(w) for w in found} for found in words_of_each]
     held = set().union(*held_by_each)
-    known_names = [n for n in plan.names if any(_holds(n, here) for here in held_by_each)]
-    lacking_names = tuple(n for n in plan.names if n not in known_names)
+    lacking_names = tuple(n for n in plan.names if not _held(n, held_by_each))
+    known_names = [n for n in plan.names if n not in lacking_names]
     in_names = {stem(w) for n in plan.names for w in words(n)}
     asked = content(question)
     others = [w for w in _spelled(question) if stem(w) not in in_names]
@@ -175,6 +175,17 @@ def _links(plan: Plan, passages: Sequence[Passage], words_of_each: Sequence[Sequ
         if len(held := tuple(n for n, folded in names.items() if folded in body)) > 1:
             found.append(Link(passage.label, held))
     return tuple(sorted(found, key=lambda link: -len(link.names))[:_MOST_LINKS])
+
+
+def unheard(names: Sequence[str], passages: Sequence[Passage]) -> tuple[str, ...]:
+    """Return the names that none of the passages holds; of "A and B", one may hold each."""
+    held_by_each = [{stem(w) for w in words(f"{p.header}\n{p.text}")} for p in passages]
+    return tuple(n for n in names if not _held(n, held_by_each))
+
+
+def _held(name: str, held_by_each: Sequence[set[str]]) -> bool:
+    pieces = name.split(" and ")
+    return all(any(_holds(piece, here) for here in held_by_each) for piece in pieces)
 
 
 def _holds(name: str, held: set[str]) -> bool:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from ingest.ids import digest
 
 _given: dict[str, str] = {}
+_TURN = re.compile(r"^--- (user|assistant)$", re.MULTILINE)
+
+Turn = tuple[Literal["system", "user", "assistant"], str]
+"""Who speaks, and what is said."""
 
 
 @cache
@@ -16,6 +22,20 @@ def prompt(name: str) -> str:
     text = (files(__name__) / f"{name}.md").read_text(encoding="utf-8").strip()
     _given[text] = f"{name}@{digest(text.encode())[:8]}"
     return text
+
+
+@cache
+def conversation(name: str) -> tuple[Turn, ...]:
+    """Return a prompt as turns: what is told, then examples, each a question and its answer as `--- user` and
+    `--- assistant` head them in the file. A small model does as it seems to have done before.
+
+    Raises FileNotFoundError for a name there is not.
+    """
+    told, *rest = _TURN.split(prompt(name))
+    said = zip(rest[::2], rest[1::2], strict=True)
+    turns: list[Turn] = [("user" if who == "user" else "assistant", text.strip()) for who, text in said]
+    _given[told.strip()] = _given[prompt(name)]
+    return (("system", told.strip()), *turns)
 
 
 def version(text: str) -> str | None:
