@@ -158,7 +158,15 @@ class Both(EdgeStore):
         self.behind = behind
 
     def dense(self, vector: Vectors, *, limit: int, scope: Scope) -> list[Scored]:
-        """Return, of each model's nearest chunks, those with the best mean of both cosines, ties by chunk id."""
+        """Return, of each model's nearest chunks, those with the best mean of both cosines, ties by chunk id.
+
+        Raises EmbedderMismatch where the second model is not any more what it was.
+        """
+        if len(vector) != self._dim + self.behind.made.dim:
+            raise EmbedderMismatch(
+                f"{self.behind.made.model} makes {len(vector) - self._dim} numbers a vector now, and the chunks' "
+                f"second vectors have {self.behind.made.dim}. Forget them with `hoplite index PATH --dense {NONE}`."
+            )
         first = super().dense(vector[: self._dim], limit=limit, scope=scope)
         second = self.behind.nearest(vector[self._dim :], limit=limit, among=self.among(scope))
         found = self.vectors(list({hit.id for hit in (*first, *second)}))

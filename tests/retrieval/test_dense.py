@@ -249,6 +249,12 @@ def test_while_part_is_filled_the_first_model_alone_speaks_for_the_rest(half: Li
         assert score == pytest.approx(cosine, abs=1e-5)
 
 
+def test_a_model_that_is_not_what_it_was_is_told_of(half: Library) -> None:
+    longer = np.ones(HashEmbedder.dim + 99, np.float32)
+    with pytest.raises(EmbedderMismatch, match=r"second-48 makes 99 numbers a vector now, .* have 48"):
+        half.store.dense(longer, limit=1, scope=Scope())
+
+
 def test_a_scope_holds_for_both_models(half: Library) -> None:
     query = dense.Beside(HashEmbedder(), SecondEmbedder()).embed(["number"])[0]
     found = half.store.dense(query, limit=10, scope=Scope("note[12].md"))

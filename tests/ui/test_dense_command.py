@@ -9,19 +9,18 @@ from typing import Any
 
 import pytest
 
-from retrieval import dense, indexing, library
+from retrieval import dense
 from retrieval.protocols import Vectors
-from tests.retrieval.made import SecondEmbedder, named
+from tests.retrieval.made import SecondEmbedder
+from tests.ui import station
 from tests.ui.conftest import Hoplite
 
 
 @pytest.fixture
 def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of ten notes, and no weights."""
-    for module in (indexing, library, dense):
-        monkeypatch.setattr(module, "embedder_named", named)
+    station.without_weights(monkeypatch)
     monkeypatch.setattr(dense, "fill", functools.partial(dense.fill, batch=4))
-    monkeypatch.setenv("HOPLITE_MODELS", "/nonexistent")
     folder = tmp_path / "notes"
     folder.mkdir()
     for number in range(10):
