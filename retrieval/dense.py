@@ -210,12 +210,14 @@ def chosen(
     """
     if asked == NONE:
         return None
-    here = None
-    with suppress(WorkspaceDamaged) if asked else nullcontext():  # told anew whose they are to be, it makes them anew
+    here = made = None
+    # Who says whose they are to be, or rebuilds, need not know what they were.
+    with suppress(WorkspaceDamaged) if asked or rebuild else nullcontext():
         here = noted(folder_in(workspace))
     if asked is None and here is None:
         return None
-    made = _settings(workspace)
+    with suppress(UserError) if rebuild else nullcontext():
+        made = _settings(workspace)
     url = store if store not in (None, EMBEDDED) else made.place.url if made and store is None else ""
     if url:
         if asked is None:
@@ -250,7 +252,11 @@ def fill(
 
     Raises UserError and its kin.
     """
-    made = Made(embedder.name, embedder.dim)
+    made = None
+    with suppress(WorkspaceDamaged):
+        made = noted(folder_in(workspace))
+    if made is None or made.model != embedder.name:
+        made = Made(embedder.name, embedder.dim)  # loads the model, which nothing else does where nothing is lacking
     ids, vectors = list[int](), np.zeros((0, made.dim), np.float32)
     checked = False
     while True:
@@ -284,6 +290,8 @@ def fill(
         if not chunks:
             return
         ids, vectors = [chunk.id for chunk in chunks], embedder.embed([embedded(chunk) for chunk in chunks])
+        if vectors.shape[1] != made.dim:
+            raise _mismatch(made, f"{embedder.name} as it is now ({vectors.shape[1]})")
 
 
 def filled(workspace: Workspace, manifest: Manifest) -> Filled | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from ingest.errors import EmbedderMismatch, UserError, WorkspaceBusy, WorkspaceD
 from retrieval import dense, indexing, library
 from retrieval.dense import Behind, Filled, Made
 from retrieval.library import Library
+from retrieval.protocols import Vectors
 from retrieval.store_edge import EdgeStore
 from retrieval.tokens import embedded
 from retrieval.types import Scope
@@ -163,6 +164,31 @@ def test_another_model_is_refused_until_the_first_is_forgotten(workspace: Worksp
     assert sound(workspace)
     dense.forget(workspace)
     assert [at.done for at in dense.fill(workspace, third)] == [0, 10]
+
+
+def test_a_model_that_makes_longer_vectors_now_is_refused(workspace: Workspace) -> None:
+    filled(workspace)
+    (workspace.base / "new.md").write_text("# New\n\nAn egret.\n")
+    indexing.index([workspace.base], workers=1)
+    longer = SecondEmbedder()
+    longer.dim = 50
+    with pytest.raises(EmbedderMismatch, match=r"of second-48 \(48 numbers a vector\), not of second-48 as it is now"):
+        list(dense.fill(workspace, longer))
+
+
+def test_a_fill_with_nothing_to_do_does_not_load_the_model(workspace: Workspace) -> None:
+    class Unloaded:
+        name = SecondEmbedder.name
+
+        @property
+        def dim(self) -> int:
+            raise AssertionError("loaded")
+
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            raise AssertionError("loaded")
+
+    filled(workspace)
+    assert [at.done for at in dense.fill(workspace, Unloaded())] == [10]
 
 
 def test_the_model_is_that_which_was_asked_for_or_else_the_kept_one(workspace: Workspace) -> None:

@@ -49,6 +49,15 @@ def test_later_runs_keep_it_up_unasked_and_a_rebuild_makes_it_anew(hoplite: Hopl
     assert "10 chunks embedded with second-48" in hoplite("index", notes, "--rebuild").stderr
 
 
+@pytest.mark.parametrize("torn", ["manifest.sqlite", "store/dense/made.json"])
+def test_a_rebuild_needs_nothing_of_what_it_replaces(hoplite: Hoplite, notes: Path, torn: str) -> None:
+    hoplite("index", notes, "--dense", "second-48")
+    (notes / ".hoplite" / torn).write_bytes(b"torn" * 999)
+    assert hoplite("index", notes).exit_code == 2
+    assert hoplite("index", notes, "--rebuild").exit_code == 0
+    assert hoplite("search", "heron", "--workspace", notes / ".hoplite").exit_code == 0
+
+
 def test_a_line_in_the_settings_is_as_good(hoplite: Hoplite, notes: Path) -> None:
     hoplite("index", notes)
     (notes / ".hoplite" / "config.toml").write_text('dense = "second-48"\n')
