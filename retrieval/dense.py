@@ -1,4 +1,4 @@
-"""A second model's vectors, filled in behind an index that answers already, and searched beside the first one's.
+"""A second model's vectors, filled in behind an index that answers already; searches use them as far as they are.
 
 Static vectors come with the index itself; a transformer takes minutes where they take seconds. The workspace is held
 only to note one batch and to take the next, not while the model reads: others search meanwhile, and may index. A
@@ -38,8 +38,12 @@ BATCH = 128
 NONE = "none"
 """Said instead of a model: forget the second vectors."""
 
-SHARE = 0.5
-"""What the second model's cosine is worth beside the first one's."""
+WHOLE = 1.0
+"""What the second model's cosine is worth beside the first one's once every chunk has one: it speaks alone. MRR on
+CoSQA before the last stage is 40.6 without a second model, 44.8 with half, 46.8 with this."""
+
+PART = 0.5
+"""The same while some chunks have none, for which the first one alone speaks: both must be of one size then."""
 
 BUSY_SECONDS = 1.0
 """How often a fill looks whether another process has given the workspace back."""
@@ -107,6 +111,10 @@ class Behind:
             if len(unsound := self._rows.unsound()):
                 self._rows.remove(unsound.tolist())
 
+    def share(self, owned: Ids) -> float:
+        """Return what these vectors are worth beside the first model's, where these are all the chunks."""
+        return PART if len(self.lacking(owned)) else WHOLE
+
     def lacking(self, owned: Ids) -> Ids:
         """Return those of the chunks that have no vector, ascending."""
         with self._lock:
@@ -124,10 +132,10 @@ class Behind:
 
 
 class Beside:
-    """Two embedders as one: a vector is those of both side by side, so that a cosine is the mean of theirs."""
+    """Two embedders as one: a vector is those of both side by side, so that a cosine is theirs, weighed by `share`."""
 
-    def __init__(self, first: Embedder, second: Embedder) -> None:
-        self._first, self._second = first, second
+    def __init__(self, first: Embedder, second: Embedder, share: float) -> None:
+        self._first, self._second, self._share = first, second, share
 
     @property
     def name(self) -> str:
@@ -141,7 +149,7 @@ class Beside:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return float32 (n, dim), rows in unit length. Raises ModelUnavailable."""
-        return _side_by_side(self._first.embed(texts), self._second.embed(texts))
+        return _side_by_side(self._first.embed(texts), self._second.embed(texts), self._share)
 
 
 class Both(EdgeStore):
@@ -151,14 +159,15 @@ class Both(EdgeStore):
     opens an `EdgeStore`, whose vectors are the first model's.
     """
 
-    def __init__(self, folder: Path, dim: int, behind: Behind) -> None:
-        """Open the store; see `EdgeStore`."""
+    def __init__(self, folder: Path, dim: int, behind: Behind, share: float = PART) -> None:
+        """Open the store; see `EdgeStore`. `share` is what the second model's cosine is worth."""
         super().__init__(folder, dim)
         self._dim = dim
         self.behind = behind
+        self.share = share
 
     def dense(self, vector: Vectors, *, limit: int, scope: Scope) -> list[Scored]:
-        """Return, of each model's nearest chunks, those with the best mean of both cosines, ties by chunk id.
+        """Return, of each model's nearest chunks, those with the best of both cosines together, ties by chunk id.
 
         Raises EmbedderMismatch where the second model is not any more what it was.
         """
@@ -181,14 +190,15 @@ class Both(EdgeStore):
         rows = np.zeros((len(first), self.behind.made.dim), np.float32)
         for row, chunk in enumerate(first):
             rows[row] = second.get(chunk, 0.0)
-        both = _side_by_side(np.stack(list(first.values())), rows)
-        # Stretched, so that its product with a question is the first model's cosine, and no share of it.
-        both[[chunk not in second for chunk in first]] /= 1 - SHARE
+        both = _side_by_side(np.stack(list(first.values())), rows, self.share)
+        if self.share < 1:
+            # Stretched, so that its product with a question is the first model's cosine, and no share of it.
+            both[[chunk not in second for chunk in first]] /= 1 - self.share
         return dict(zip(first, both, strict=True))
 
 
-def _side_by_side(first: Vectors, second: Vectors) -> Vectors:
-    return np.concatenate([first * (1 - SHARE) ** 0.5, second * SHARE**0.5], axis=1, dtype=np.float32)
+def _side_by_side(first: Vectors, second: Vectors, share: float) -> Vectors:
+    return np.concatenate([first * (1 - share) ** 0.5, second * share**0.5], axis=1, dtype=np.float32)
 
 
 # The workspace's ------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+import numpy as np
 import regex
 from opentelemetry import trace
 
@@ -107,8 +108,9 @@ class Library:
             self._embedder = embedder_named(made.embedder)
             behind = self._opened_behind(made) if store is None else None
             if behind is not None:
-                store = Both(workspace.store, made.dim, behind)
-                self._embedder = Beside(self._embedder, embedder_named(behind.made.model))
+                share = behind.share(np.fromiter(self._manifest.chunk_ids(), np.int64))
+                store = Both(workspace.store, made.dim, behind, share)
+                self._embedder = Beside(self._embedder, embedder_named(behind.made.model), share)
             self.store: Store = undo.enter_context(closing(store or open_store(workspace, made)))
             verify(self.store, self._manifest)
             reader = weights.installed(weights.TRANSFORMER_INT8)

@@ -275,6 +275,23 @@ def test_while_part_is_filled_the_first_model_alone_speaks_for_the_rest(half: Li
         assert score == pytest.approx(cosine, abs=1e-5)
 
 
+def test_once_all_is_filled_the_second_model_speaks_alone(workspace: Workspace) -> None:
+    filled(workspace)
+    query = "the heron waits for number"
+    with Library(workspace) as opened:
+        found = opened.search(query, rerank=False).stages["dense"]
+    want = held(workspace).nearest(SecondEmbedder().embed([query])[0], limit=FILES, among=None)
+    assert [hit.id for hit in found] == [hit.id for hit in want]
+    assert [hit.score for hit in found] == pytest.approx([hit.score for hit in want], abs=1e-6)
+
+
+def test_a_new_chunk_is_not_passed_over_before_it_is_embedded(folder: Path, workspace: Workspace) -> None:
+    filled(workspace)
+    (folder / "note3.md").write_text("# Note 3\n\nAn egret now.\n")
+    indexing.index([folder], workers=1)
+    assert nearest(workspace, "an egret now") == "note3.md"
+
+
 def test_a_model_that_is_not_what_it_was_is_told_of(half: Library) -> None:
     longer = np.ones(HashEmbedder.dim + 99, np.float32)
     with pytest.raises(EmbedderMismatch, match=r"second-48 makes 99 numbers a vector now, .* have 48"):
@@ -282,7 +299,7 @@ def test_a_model_that_is_not_what_it_was_is_told_of(half: Library) -> None:
 
 
 def test_a_scope_holds_for_both_models(half: Library) -> None:
-    query = dense.Beside(HashEmbedder(), SecondEmbedder()).embed(["number"])[0]
+    query = dense.Beside(HashEmbedder(), SecondEmbedder(), dense.PART).embed(["number"])[0]
     found = half.store.dense(query, limit=10, scope=Scope("note[12].md"))
     assert {chunk.path for chunk in half.store.chunks([hit.id for hit in found]).values()} == {"note1.md", "note2.md"}
 

@@ -57,7 +57,7 @@ def retrieval(
     from ingest.ids import digest
     from ingest.languages.recognise import looks_like_code
     from retrieval import weights
-    from retrieval.dense import Behind, Beside, Both, Made
+    from retrieval.dense import WHOLE, Behind, Beside, Both, Made
     from retrieval.embedders import embedder_named
     from retrieval.rerank import reader_named
     from retrieval.store_edge import EdgeStore
@@ -84,7 +84,8 @@ def retrieval(
         asks = first
         if second is not None and isinstance(indexed.store, Both):
             fill(indexed.store, indexed.store.behind, second, embedded, _shown(filling, "embedding"))
-            asks = Beside(first, second)
+            indexed.store.share = WHOLE
+            asks = Beside(first, second, WHOLE)
         setup, tell = ablation.Setup(indexed.store, asks, reader), _shown(asking, "searching")
         report: RetrievalReport | AblationReport
         if ablate:
