@@ -35,6 +35,7 @@ class Settings(BaseModel):
     answer_model: str | None = Field(None, min_length=1, description="the model that writes the answer")
     judge_model: str | None = Field(None, min_length=1, description="the model that judges an answer")
     embedder: str | None = Field(None, description="a sentence-transformers model; default: the static one")
+    dense: str | None = Field(None, description="a second embedder, filled in behind the first; none forgets it")
     store: str | None = Field(
         None, description="a Qdrant server's address for new workspaces, or embedded, the default"
     )

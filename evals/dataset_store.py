@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from evals.datasets import Dataset, Record
 from ingest.errors import WorkspaceBusy
 from ingest.ids import digest
 from ingest.types import Chunk, Document
+from retrieval.dense import BATCH as DENSE_BATCH
+from retrieval.dense import Behind
 from retrieval.protocols import Embedder, Store
 from retrieval.weights import user_cache
 
@@ -88,6 +92,18 @@ def dataset_store(
             _index(dataset, indexing, folder, fingerprint, on_progress or (lambda done, total: None))
         with closing(_open(folder, indexing)) as store:
             yield DatasetStore(store, time.perf_counter() - started)
+
+
+def fill(
+    store: Store, behind: Behind, embedder: Embedder, text_of: Callable[[Chunk], str], on_progress: Progress
+) -> None:
+    """Embed the chunks that lack a vector of a second model; `on_progress` counts chunks."""
+    ids = np.fromiter(store.ids(), np.int64)
+    lacking = behind.lacking(ids).tolist()
+    for at in range(0, len(lacking), DENSE_BATCH):
+        chunks = store.chunks(lacking[at : at + DENSE_BATCH])
+        behind.put(list(chunks), embedder.embed([text_of(chunk) for chunk in chunks.values()]))
+        on_progress(min(at + DENSE_BATCH, len(lacking)), len(lacking))
 
 
 @cache

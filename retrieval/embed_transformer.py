@@ -68,7 +68,7 @@ class TransformerEmbedder:
     def _load(self) -> Any:
         from_catalogue = any(each.name == self._name for each in weights.CATALOGUE)
         source = str(weights.require(self._name)) if from_catalogue else self._name
-        advice = f"a folder that holds one, or {weights.TRANSFORMER}, or drop `--embedder`"
+        advice = f"a folder that holds one, or {weights.TRANSFORMER}, or do without `--embedder` or `--dense`"
         return _loaded_quietly("SentenceTransformer", source, f"The embedder {self._name}", advice)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+import numpy as np
 import regex
 from opentelemetry import trace
 
@@ -24,8 +25,9 @@ from ingest.languages.recognise import DOCUMENTS
 from ingest.load import load
 from ingest.types import Chunk, Document
 from ingest.walk import walk
-from retrieval import weights
+from retrieval import dense, weights
 from retrieval.callers import CallGraph
+from retrieval.dense import Behind, Beside, Both, Filled
 from retrieval.embedders import embedder_named
 from retrieval.index import verify
 from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
@@ -58,7 +60,8 @@ _tracer = trace.get_tracer("hoplite.retrieval")
 class Status:
     """What is indexed and in what state. `changed` and `gone` are documents whose file did since; `new` are files that
     are not indexed, None where nobody looked. `copies` maps documents to those they are stored with. `size` is in bytes
-    of disk. `server` is the Qdrant server's state, None where the store is in the workspace."""
+    of disk. `server` is the Qdrant server's state, None where the store is in the workspace. `dense` is
+    how far a second model's vectors are, None where there are none."""
 
     base: Path
     folder: Path
@@ -76,6 +79,7 @@ class Status:
     sources: tuple[Source, ...]
     size: int
     server: ServerState | None = None
+    dense: Filled | None = None
 
     @property
     def stale(self) -> tuple[str, ...]:
@@ -102,7 +106,12 @@ class Library:
                     f"Nothing is indexed in {workspace.folder} yet. Run `hoplite index {workspace.base}`."
                 )
             self._embedder = embedder_named(made.embedder)
-            self.store: Store = store or undo.enter_context(closing(open_store(workspace, made)))
+            behind = self._opened_behind(made) if store is None else None
+            if behind is not None:
+                share = behind.share(np.fromiter(self._manifest.chunk_ids(), np.int64))
+                store = Both(workspace.store, made.dim, behind, share)
+                self._embedder = Beside(self._embedder, embedder_named(behind.made.model), share)
+            self.store: Store = undo.enter_context(closing(store or open_store(workspace, made)))
             verify(self.store, self._manifest)
             reader = weights.installed(weights.TRANSFORMER_INT8)
             self.reads_closely = reader is not None
@@ -275,13 +284,15 @@ class Library:
 
     @property
     def version(self) -> str | None:
-        """What a search depends on besides its query: the index, and which transformer orders what it finds.
+        """What a search depends on besides its query: the index, how many chunks have a vector of a second model, and
+        which transformer orders what is found.
 
         None where the index is on a server: others may write to it, and nobody here would know.
         """
         if isinstance(self.store, HasServer):
             return None
-        return f"{self.fingerprint} {self._reads_with}"
+        behind = f" {self.store.behind.made.model} {len(self.store.behind)}" if isinstance(self.store, Both) else ""
+        return f"{self.fingerprint} {self._reads_with}{behind}"
 
     def status(self, *, check: bool = False) -> Status:
         """Count what is indexed, and compare every file's size and time with the manifest's.
@@ -293,10 +304,11 @@ class Library:
         for entry in entries:
             languages[entry.language] = languages.get(entry.language, 0) + 1
         states = {entry.path: _state(entry) for entry in entries}
+        made = self._manifest.settings()
         return Status(
             base=self.workspace.base,
             folder=self.workspace.folder,
-            settings=self._manifest.settings(),
+            settings=made,
             totals=self._manifest.totals(),
             languages=dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
             indexed_at=self._manifest.indexed_at(),
@@ -310,6 +322,7 @@ class Library:
             sources=self._manifest.sources(),
             # Blocks, not lengths: the shard's files are sparse, and a new one's, 150 MB long, take 0.3 MB.
             server=self.store.state() if isinstance(self.store, HasServer) else None,
+            dense=None if made is None or made.place.url else dense.filled(self.workspace, self._manifest),
             size=sum(f.lstat().st_blocks * 512 for f in self.workspace.folder.rglob("*") if f.is_file()),
         )
 
@@ -331,6 +344,12 @@ class Library:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _opened_behind(self, made: Settings) -> Behind | None:
+        """A second model's vectors, where some are filled in."""
+        noted = None if made.place.url else dense.noted(dense.folder_in(self.workspace))
+        behind = Behind(dense.folder_in(self.workspace), noted) if noted else None
+        return behind if behind else None
 
     @cached_property
     def _graph(self) -> CallGraph:

@@ -20,6 +20,9 @@ from retrieval.types import Scored
 
 Ids = NDArray[np.int64]
 
+STEP = 4_096
+"""Rows that are read together."""
+
 GONE = -1
 """In place of an id: the row of a vector that was removed. Ids are never negative."""
 
@@ -94,6 +97,27 @@ class Rows:
         new_vectors.replace(self._vectors_file)
         new_ids.replace(self._ids_file)
         self._index()
+
+    def compact(self) -> None:
+        """Hold the same vectors without the room of those that are gone."""
+        held = self.ids()
+        vectors = self._files()[1]
+        places = self._places(held)
+        self.rewrite((held[i : i + STEP].tolist(), vectors[places[i : i + STEP]]) for i in range(0, len(held), STEP))
+
+    def ids(self) -> Ids:
+        """Return the id of every vector."""
+        return np.concatenate([self._sorted, np.fromiter(self._recent, np.int64, len(self._recent))])
+
+    def unsound(self) -> Ids:
+        """Return the ids whose vector is not of length 1, such as one that the disk has lost."""
+        held = self.ids()
+        vectors, places = self._files()[1], self._places(held)
+        found = [held[:0]]
+        for i in range(0, len(held), STEP):
+            rows = vectors[places[i : i + STEP]]
+            found.append(held[i : i + STEP][~(np.abs(np.vecdot(rows, rows) - 1) < 1e-3)])  # what is no number, too
+        return np.concatenate(found)
 
     def nearest(self, vector: Vectors, *, limit: int, among: Ids | None) -> list[Scored]:
         """Return the nearest ids by cosine to a unit vector (dim,), best first, ties by id; `among` are those that may

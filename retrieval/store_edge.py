@@ -133,9 +133,12 @@ class EdgeStore:
 
     def dense(self, vector: Vectors, *, limit: int, scope: Scope) -> list[Scored]:
         """Return the nearest chunks by cosine, best first, ties by chunk id."""
+        return self._shard.nearest(vector, limit=limit, among=self.among(scope))
+
+    def among(self, scope: Scope) -> Ids | None:
+        """Return the ids of the chunks in a scope, ascending; None for all chunks."""
         with self._database.reading() as connection:
-            among = None if scope == Scope() else self._within(connection, scope)
-        return self._shard.nearest(vector, limit=limit, among=among)
+            return None if scope == Scope() else self._within(connection, scope)
 
     def lexical(self, terms: Sequence[str], *, limit: int, scope: Scope) -> list[Scored]:
         """Return the best chunks by BM25, with the scores of `rank_bm25.BM25Okapi` over the chunks that are here."""

@@ -27,24 +27,29 @@ _AT_ONCE_MS = 1
 
 
 def changes(
-    roots: Sequence[Path], *, but: Path, say: Callable[[str], object] = lambda line: None
+    roots: Sequence[Path],
+    *,
+    but: Path,
+    say: Callable[[str], object] = lambda line: None,
+    busy: Callable[[], bool] = lambda: False,
 ) -> Iterator[frozenset[str] | None]:
     """Yield what changed below files and folders, burst by burst, as real paths; None where it may be anything.
 
     The first is None, when watching has begun; what changes while the caller is busy is in the next. Changes in ignored
-    folders and in the folder `but` are left out. `say` is given a line where changes have to be looked for.
+    folders and in the folder `but` are left out. `say` is given a line where changes have to be looked for. An empty
+    set is yielded where nothing changed and `busy` says that the caller has other work.
 
     Raises UserError where a root goes away.
     """
     watched = _Watched(roots, os.path.realpath(but), say)
     yield None
     while True:
-        paths = watched.burst()
+        paths = watched.burst(_AT_ONCE_MS if (waits := busy()) else 0)
         anything = len(paths) > MANY or any(os.path.basename(path) == ".gitignore" for path in paths)
         paths |= watched.follow(None if anything else paths)
         if anything:
             yield None
-        elif paths:
+        elif paths or waits:
             yield frozenset(paths)
 
 

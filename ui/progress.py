@@ -30,6 +30,7 @@ class Meter:
         self._bars: Bars | None = _bars(unit) if self._stream.isatty() and not quiet else None
         self._plain = self._bars is None and not quiet
         self._tasks: dict[str, TaskID] = {}
+        self._first: dict[str, int] = {}  # what was done already when it was first shown
         self._last = self._begun = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -48,21 +49,27 @@ class Meter:
 
         `phase` is what is being done to it now, and stands in its place.
         """
+        first = self._first.setdefault(what, done)
         if self._bars is not None:
             if what not in self._tasks:
                 self._tasks[what] = self._bars.add_task(phase or what, total=total, note=note)
             self._bars.update(self._tasks[what], completed=done, total=total, note=note, description=phase or what)
         elif self._plain and time.monotonic() - self._last >= EVERY:
             self._last = time.monotonic()
-            self._stream.write(self._line(phase or what, done, total, note) + "\n")
+            self._stream.write(self._line(phase or what, done, done - first, total, note) + "\n")
             self._stream.flush()
 
-    def _line(self, what: str, done: int, total: int | None, note: str) -> str:
+    def _line(self, what: str, done: int, new: int, total: int | None, note: str) -> str:
         scale, unit = (1_000_000, "MB") if self._unit == "bytes" else (1, self._unit)
         of = f" of {total // scale:,}" if total else ""
-        rate = done / scale / max(self._last - self._begun, 1e-9)
+        rate = new / scale / max(self._last - self._begun, 1e-9)
+        left = f", {_clock((total - done) / scale / rate)} left" if total and rate else ""
         speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
-        return f"{what}: {done // scale:,}{of} {unit}, {speed} a second{', ' + note if note else ''}".strip()
+        return f"{what}: {done // scale:,}{of} {unit}, {speed} a second{left}{', ' + note if note else ''}".strip()
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 def _bars(unit: str) -> Bars:
@@ -80,8 +87,7 @@ def _bars(unit: str) -> Bars:
             left = task.time_remaining
             if task.finished or left is None:
                 return Text("")
-            minutes, seconds = divmod(int(left), 60)
-            return Text(f"{minutes}:{seconds:02} left")
+            return Text(f"{_clock(left)} left")
 
     counted: tuple[progress.ProgressColumn, ...] = (
         (progress.DownloadColumn(), progress.TransferSpeedColumn())

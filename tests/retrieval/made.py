@@ -10,7 +10,7 @@ import numpy as np
 from ingest import names
 from ingest.ids import chunk_id
 from ingest.types import Chunk, Kind
-from retrieval.protocols import Vectors
+from retrieval.protocols import Embedder, Vectors
 from retrieval.tokens import tokens
 
 
@@ -51,3 +51,22 @@ def prose(path: str, title: str, text: str, start: int = 1, kind: Kind = "prose"
         defines=names.unique([names.prose_name(title), *names.identifiers(title)]),
         mentions=names.unique([*names.identifiers(text), *names.phrases(text)]),
     )
+
+
+class SecondEmbedder(HashEmbedder):
+    """Knows besides that a heron is a bird; counts the texts that it was given."""
+
+    name = "second-48"
+    dim = 48
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.texts += texts
+        return super().embed([text.lower().replace("bird", "heron") for text in texts])
+
+
+def named(name: str | None) -> Embedder:
+    """What a name means where there are no weights."""
+    return SecondEmbedder() if name == SecondEmbedder.name else HashEmbedder()

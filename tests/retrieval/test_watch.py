@@ -160,3 +160,11 @@ def test_where_the_system_tells_nothing_changes_are_looked_for(folder: Path, mon
     assert len(told.lines) == 1
     assert "(OS file watch limit reached)" in told.lines[0]
     told.end()
+
+
+def test_a_caller_with_other_work_is_not_made_to_wait_and_told_of_changes_all_the_same(tmp_path: Path) -> None:
+    bursts = changes([tmp_path], but=tmp_path / ".hoplite", busy=lambda: True)
+    next(bursts)
+    assert next(bursts) == frozenset()
+    (tmp_path / "a.md").write_text("words")
+    assert next(burst for burst in bursts if burst) == {str(tmp_path / "a.md")}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from retrieval import indexing, library
-from tests.retrieval.made import HashEmbedder
+from retrieval import dense, indexing, library
+from tests.retrieval.made import named
 
 GUIDE = """# Keeping readings
 
@@ -40,6 +40,6 @@ def write(folder: Path, port: int = 9) -> Path:
 
 def without_weights(patch: pytest.MonkeyPatch) -> None:
     """Have words hashed instead of embedded, and no transformer."""
-    for module in (indexing, library):
-        patch.setattr(module, "embedder_named", lambda name: HashEmbedder())
+    for module in (indexing, library, dense):
+        patch.setattr(module, "embedder_named", named)
     patch.setenv("HOPLITE_MODELS", "/nonexistent")

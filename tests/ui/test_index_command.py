@@ -87,9 +87,9 @@ def test_json_has_every_number_and_is_silent_elsewhere(hoplite: Hoplite, many: P
         "repaired",
         "copies",
     }
-    added = {"skipped", "failures", "seconds", "new", "changed", "files", "shard", "store", "collection"}
+    added = {"skipped", "failures", "seconds", "new", "changed", "files", "shard", "store", "collection", "dense"}
     assert kept | added == set(report)
-    assert report["store"] is report["collection"] is None
+    assert report["store"] is report["collection"] is report["dense"] is None
     assert (report["files"], report["new"], report["changed"], report["failed"]) == (25, 24, 0, 1)
     assert result.stderr == ""
 

@@ -157,8 +157,8 @@ def test_a_pipe_sees_no_bar(folder: Path) -> None:
 class Watching:
     """`hoplite index --watch --json`, whose reports are read one by one."""
 
-    def __init__(self, folder: Path) -> None:
-        self.run = started("index", folder, "--watch", "--json")
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.run = started("index", folder, "--watch", "--json", *words)
         self.first = self.report()
         assert self.run.stderr is not None
         assert "Watching" in self.run.stderr.readline()
@@ -199,6 +199,22 @@ def test_what_changes_is_brought_in_and_can_be_searched_meanwhile(folder: Path, 
     (folder / "renamed.md").unlink()
     assert numbers(watching.report()) == (0, 0, 1)
     assert "Stopped watching" in watching.end()
+
+
+def test_a_second_model_embeds_while_nothing_changes_and_what_did(folder: Path) -> None:
+    def all_filled() -> bool:
+        shown = json.loads(hoplite("status", "--json", "--workspace", folder / ".hoplite").stdout)["dense"]
+        return bool(shown and shown["done"] == shown["chunks"] == 40)
+
+    watching = Watching(folder, "--dense", "second-48")
+    try:
+        wait_for(all_filled)
+        (folder / "note0.md").write_text("# Zanzibar\n\nThe zanzibar is far.\n")
+        assert numbers(watching.report()) == (0, 1, 0)
+        wait_for(all_filled)
+        assert "Stopped watching" in watching.end()
+    finally:
+        watching.run.kill()
 
 
 def test_a_thousand_changes_are_one_run(folder: Path, watching: Watching) -> None:

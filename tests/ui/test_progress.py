@@ -33,6 +33,17 @@ def test_elsewhere_than_in_a_terminal_a_line_comes_now_and_then(monkeypatch: pyt
     assert stream.getvalue().endswith(" a second, from the hub\n")
 
 
+def test_what_was_done_before_counts_for_neither_rate_nor_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.0, 0.0, 10.0, 10.0])
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    with Meter(unit="chunks", stream=stream) as meter:
+        meter.show("embedding", 900, 1_200)
+        meter.show("embedding", 1_000, 1_200)
+    assert stream.getvalue().splitlines()[1] == "embedding: 1,000 of 1,200 chunks, 10 a second, 0:20 left"
+
+
 def test_quiet_shows_nothing_even_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "EVERY", 0.0)
     stream = Terminal()

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ui.cli import INTERRUPTED
+from ui.commands.fill import Filling
 from ui.commands.options import json_option, print_json, workspace_option
 from ui.progress import Meter
 from ui.render import by_reason, counted, failure_line, some, visible
 
 if TYPE_CHECKING:
     from ingest.fetching.address import Address
+    from retrieval.dense import Filled
     from retrieval.indexing import IndexReport, Part, Progress
     from retrieval.protocols import Embedder
+    from retrieval.workspace import Workspace
 
 SHOWN = 10
 """Failures that are listed; `hoplite status --json` has them all."""
@@ -64,6 +67,12 @@ class PartType(click.ParamType["Part"]):
 @click.option("--max-pages", type=click.IntRange(1), metavar="N", help="Pages of a sitemap at most; 500 by default.")
 @click.option("--embedder", metavar="M", help="Any sentence-transformers model, for full dense indexing.")
 @click.option(
+    "--dense",
+    metavar="M",
+    help="Then embed every chunk with this model too, while the index is searched already; the workspace remembers it. "
+    "none forgets these vectors.",
+)
+@click.option(
     "--store",
     metavar="URL",
     help="Keep the index on a Qdrant server, such as http://localhost:6333; the workspace remembers it.",
@@ -81,6 +90,7 @@ def index(
     shard: Part | None,
     max_pages: int | None,
     embedder: str | None,
+    dense: str | None,
     store: str | None,
     collection: str | None,
     as_json: bool,
@@ -98,6 +108,7 @@ def index(
     The key of a Qdrant server is read from HOPLITE_QDRANT_API_KEY or QDRANT_API_KEY, and kept nowhere.
     """
     from ingest.fetching.address import parse
+    from retrieval.indexing import workspace_for
 
     if remove:
         if words:
@@ -116,7 +127,8 @@ def index(
     addresses = [address for address in named.values() if address is not None]
     if watch and not paths:
         raise click.UsageError("--watch needs a file or folder of this machine to watch.", ctx)
-    bursts = _watched(paths, workspace) if watch else None
+    filling = _filling(workspace_for(paths, workspace), dense, rebuild=rebuild, store=store, quiet=as_json)
+    bursts = _watched(paths, workspace, filling) if watch else None
     begun = time.monotonic()
     try:
         report = run(
@@ -136,12 +148,15 @@ def index(
     seconds = time.monotonic() - begun
     if not as_json:
         click.echo(summary(report, seconds, shard), err=True)
-    elif bursts is None:
-        print_json(found(report, seconds, shard))
-    else:
-        click.echo(json.dumps(found(report, seconds, shard), ensure_ascii=False))
     if bursts is not None:
-        return _follow(bursts, paths, workspace, shard, as_json)
+        if as_json:
+            click.echo(json.dumps(found(report, seconds, shard), ensure_ascii=False))
+        return _follow(bursts, paths, workspace, shard, as_json, filling)
+    stopped = not _filled(filling)
+    if as_json:
+        print_json(found(report, seconds, shard, filling.at))
+    if stopped:
+        return INTERRUPTED
     return 4 if report.failures else 0
 
 
@@ -236,13 +251,48 @@ def _stopped(paths: Sequence[Path], workspace: Path | None) -> int:
     return INTERRUPTED
 
 
-def _watched(paths: Sequence[Path], workspace: Path | None) -> Iterator[frozenset[str] | None]:
+def _filling(workspace: Workspace, dense: str | None, *, rebuild: bool, store: str | None, quiet: bool) -> Filling:
+    """Return what embeds with the second model that was asked for or is kept; forget its vectors for "none"."""
+    from agent.settings import load_settings
+    from retrieval.dense import NONE, chosen, forget
+
+    asked = load_settings(workspace.folder, {"dense": dense}).settings.dense
+    embedder = chosen(workspace, asked, rebuild=rebuild, store=store)
+    if asked == NONE:
+        forget(workspace)
+    return Filling(workspace, embedder, quiet=quiet)
+
+
+def _filled(filling: Filling) -> bool:
+    """Embed what lacks a vector of the second model; tell whether that was not stopped with Ctrl-C."""
+    filling.begin()
+    try:
+        while filling.open:
+            filling.step()
+    except KeyboardInterrupt:
+        filling.close()
+        if at := filling.at:
+            click.echo(
+                f"Stopped. {at.done:,} of {counted(at.chunks, 'chunk')} embedded with {visible(at.model)}. The index "
+                "can be searched; the same command goes on from there.",
+                err=True,
+            )
+        return False
+    finally:
+        filling.close()
+    return True
+
+
+def _watched(paths: Sequence[Path], workspace: Path | None, filling: Filling) -> Iterator[frozenset[str] | None]:
     """Begin to watch, so that nothing that changes during the first run is missed; return what changes from now on."""
     from retrieval.indexing import workspace_for
     from retrieval.watch import changes
 
     bursts = changes(
-        paths, but=workspace_for(paths, workspace).folder, say=lambda line: click.echo(visible(line), err=True)
+        paths,
+        but=workspace_for(paths, workspace).folder,
+        say=lambda line: click.echo(visible(line), err=True),
+        busy=lambda: filling.open,
     )
     next(bursts)
     return bursts
@@ -254,16 +304,26 @@ def _follow(
     workspace: Path | None,
     part: Part | None,
     as_json: bool,
+    filling: Filling,
 ) -> int:
-    """Bring in what changes until Ctrl-C. Between two runs the workspace is free for others."""
+    """Bring in what changes until Ctrl-C, and embed what lacks a vector of the second model while nothing does.
+
+    Between two runs the workspace is free for others.
+    """
     from retrieval.indexing import embedder_of, workspace_for
 
     held = workspace_for(paths, workspace)
     embedder = embedder_of(held)
     click.echo(f"Watching {some([str(path) for path in paths])} for changes. Ctrl-C ends it.", err=True)
+    filling.begin()
     try:
         for only in bursts:
+            if only is not None and not only:
+                filling.step()
+                continue
             report, seconds = _when_free(paths, workspace, embedder, only, part)
+            if report.applied.written or report.applied.forgotten:
+                filling.begin()
             if not (report.applied.written or report.applied.forgotten or report.failures):
                 continue
             if as_json:
@@ -271,6 +331,7 @@ def _follow(
             else:
                 click.echo(_change(report, seconds, [held.shown(Path(path)) for path in sorted(only or ())]), err=True)
     except KeyboardInterrupt:
+        filling.close()
         click.echo("Stopped watching. What is listed above is in the index.", err=True)
     return 0
 
@@ -301,7 +362,9 @@ def _when_free(
 # Output ---------------------------------------------------------------------------------------------------------------
 
 
-def found(report: IndexReport, seconds: float, part: Part | None = None) -> dict[str, Any]:
+def found(
+    report: IndexReport, seconds: float, part: Part | None = None, filled: Filled | None = None
+) -> dict[str, Any]:
     """Return what `index --json` prints."""
     return {
         "workspace": str(report.workspace),
@@ -312,6 +375,7 @@ def found(report: IndexReport, seconds: float, part: Part | None = None) -> dict
         **asdict(report.applied),
         "changed": report.applied.written - report.applied.new,
         "repaired": report.repaired,
+        "dense": asdict(filled) if filled else None,
         "shard": f"{part.number}/{part.of}" if part else None,
         "skipped": dict(report.skipped),
         "failures": [asdict(failure) for failure in report.failures],

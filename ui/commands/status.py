@@ -45,6 +45,7 @@ def found(now: Status) -> dict[str, Any]:
         "store": asdict(now.server) if now.server else None,
         "base": str(now.base),
         "embedder": now.settings.embedder if now.settings else None,
+        "dense": asdict(now.dense) if now.dense else None,
         "documents": now.totals.documents,
         "chunks": now.totals.chunks,
         "languages": dict(now.languages),
@@ -73,6 +74,9 @@ def lines(now: Status, *, skipped: bool = False) -> Iterator[str]:
     yield _row("languages", some([f"{name} {number:,}" for name, number in now.languages.items()], 8))
     if now.settings:
         yield _row("embedder", f"{visible(now.settings.embedder)}, {now.settings.dim} numbers a vector")
+    if now.dense:
+        of = f"{now.dense.done:,} of {counted(now.dense.chunks, 'chunk')}"
+        yield _row("dense", f"{visible(now.dense.model)}, {now.dense.dim} numbers a vector, for {of}")
     yield from _sources(now.sources)
     yield from _stale(now)
     yield from _copies(now.copies)
