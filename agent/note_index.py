@@ -16,8 +16,8 @@ from retrieval.search import Searcher
 from retrieval.store_edge import HeldStore
 from retrieval.tokens import embedded
 
-LIKE = 0.5
-"""Score, or likeness, from which a note that shares no name with a question is about it."""
+LIKE = 0.4
+"""Likeness from which a note that shares no name with a question is about it."""
 
 SAME = 0.2
 """Likeness from which the best note is on the same question. Of 120 questions that were asked again in other words
@@ -50,7 +50,7 @@ class NoteIndex:
     def find(self, question: str, notes: Sequence[Note], limit: int) -> list[Found]:
         """Return those of the notes that are about a question, best first.
 
-        A search finds them; they are of one name or score high. Notes on one thing have its names in common, so that
+        A search finds them; they are of one name, or alike. Notes on one thing have its names in common, so that
         what else is asked orders them.
         """
         if not notes:
@@ -67,8 +67,8 @@ class NoteIndex:
         found = []
         for hit, likeness in zip(hits, (vectors[1:] @ vectors[0]).tolist(), strict=True):
             note = self._notes[hit.chunk.id]
-            # Among a few notes every word is common, so that BM25 is worth nothing and the vectors alone tell.
-            if max(hit.score, likeness) >= LIKE or not names.isdisjoint(note.names):
+            # Not by its score: BM25 is scaled to the best note, be it as far from the question as the others.
+            if likeness >= LIKE or not names.isdisjoint(note.names):
                 found.append((hit.score + likeness, Found(note, likeness)))
         return [each for _, each in sorted(found, key=lambda f: (-f[0], -f[1].note.id))][:limit]
 

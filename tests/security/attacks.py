@@ -147,7 +147,9 @@ EXHAUSTION = [
         "calling without end", "while True:\n    try: search('x')\n    except ToolError: pass", "died: (time|CPU) limit"
     ),
     Attack("recursion", "def f(): return f()\nf()", "RecursionError"),
-    Attack("printing 30 MB", "for _ in range(3_000): print('x' * 10_000)", r"\[29953000 more characters were printed\]"),
+    Attack(
+        "printing 30 MB", "for _ in range(3_000): print('x' * 10_000)", r"\[29953000 more characters were printed\]"
+    ),
     Attack("returning 50 MB", "'x' * 50_000_000", r"\[too long to show\]"),
     Attack("a power too high", "10 ** 10 ** 8", "died: CPU limit|MemoryError"),
     Attack("a pattern too slow", "import re\nre.match('(a+)+$', 'a' * 40 + 'b')", "died: CPU limit"),
