@@ -12,7 +12,8 @@ from agent.guard import visible
 from agent.reflect import Reflection, reflect, reflected, said
 from agent.run import Run
 from agent.terms import content
-from agent.types import Event, Limits, Note, Step, Stepped
+from agent.tools import where
+from agent.types import Event, Limits, Step, Stepped
 from ingest.errors import UserError
 from retrieval.types import Passage
 
@@ -112,7 +113,7 @@ class Gatherer:
 def _task(run: Run, reflection: Reflection, limits: Limits) -> str:
     """What the code agent is told: the question, what was found, one hint, and last what is lacking."""
     found = "\n".join(shown(p, _LONGEST_EXCERPT) for p in run.ledger.best(limits.passages))
-    parts = (f"Question: {visible(run.question)}", run.marker.wrap(found), _hint(run.notes), visible(reflection.line))
+    parts = (f"Question: {visible(run.question)}", run.marker.wrap(found), _hint(run), visible(reflection.line))
     return "\n".join(part for part in parts if part)
 
 
@@ -123,11 +124,9 @@ def _used(run: Run, passages: tuple[Passage, ...]) -> str:
     return run.marker.wrap("\n".join(lines)) if lines else ""
 
 
-def _hint(notes: tuple[Note, ...]) -> str:
-    """A note of an earlier run, for the code agent only: it may look there, and no answer is written from it."""
-    if not notes:
+def _hint(run: Run) -> str:
+    """Where notes of earlier runs lead, for the code agent only: it may look there; nothing is answered from it."""
+    if not run.notes:
         return ""
-    note = notes[0]
-    where = ", ".join(dict.fromkeys(c.path for c in note.citations))
-    hint = visible(f"{note.question} → {note.conclusion} ({where})")[:_LONGEST_HINT]
-    return f"An earlier, unchecked note, a hint where to look: {' '.join(hint.split())}"
+    hint = run.marker.wrap(where(run.notes[0])[:_LONGEST_HINT])
+    return f"An earlier run, unchecked, looked here; a hint where to look:\n{hint}"

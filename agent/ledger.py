@@ -9,6 +9,7 @@ from agent.units import squeeze
 from ingest.sentences import sentences
 from retrieval.types import Passage
 
+_REMEMBERED = 4  # passages that bore earlier answers: two notes of two hops
 _LEADS = 2  # passages of later rounds that an answer is written from
 
 
@@ -62,10 +63,13 @@ class Ledger:
         self._rounds.append([a.label for a in added])
         return added
 
-    def best(self, limit: int, wanted: Sequence[str] = (), asked: int = 0) -> list[Passage]:
+    def best(
+        self, limit: int, wanted: Sequence[str] = (), asked: int = 0, remembered: Sequence[str] = ()
+    ) -> list[Passage]:
         """Return the passages to answer from, by label: the first `limit` of the first search, and the best new one
         of each of the last two rounds that found any, which went after what the first search lacked. `asked` rounds
-        after the first were asked for by a person: each gives its best new one too.
+        after the first were asked for by a person: each gives its best new one too. `remembered` are labels of passages
+        that bore an earlier answer: the first few belong to them as well.
 
         Of the first search those come first that hold the `wanted` names, identifiers of the question to the letter.
         """
@@ -79,7 +83,12 @@ class Ledger:
             leads.append([label for label in labels if label not in seen][:1])
             seen.update(labels)
         owed, rest = leads[:asked], [label for lead in leads[asked:] for label in lead]
-        chosen = {*first[:limit], *(label for lead in owed for label in lead), *rest[-_LEADS:]}
+        chosen = {
+            *first[:limit],
+            *remembered[:_REMEMBERED],
+            *(label for lead in owed for label in lead),
+            *rest[-_LEADS:],
+        }
         return [self._passages[label] for label in sorted(chosen, key=int)]
 
     def others(self, limit: int, used: Collection[str], wanted: Sequence[str] = ()) -> list[Passage]:

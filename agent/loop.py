@@ -9,7 +9,7 @@ from dataclasses import replace
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
 from agent.answer_cache import AnswerCache, still_stands
 from agent.budget import Budget, BudgetSpent, MeteredChat
-from agent.citations import Checked, Claim, check, denies, resolve, support, traced, without_labels
+from agent.citations import Checked, Claim, check, denies, resolve, support, traced
 from agent.clarify import clarify
 from agent.compose import Line, checked_prose, checked_table, doubtful, prose, report, section, settled, table, whole
 from agent.contradictions import contradictions
@@ -20,6 +20,7 @@ from agent.judge import MAX_TOKENS as VERDICTS
 from agent.judge import MOST, judge_messages, judged
 from agent.memory import Memory
 from agent.models import ChatModel
+from agent.notes import Draft, facts_of
 from agent.plan import Plan, make_plan
 from agent.plan_edit import announced
 from agent.reflect import Reflection, reflect, reflected, unheard
@@ -46,9 +47,11 @@ from agent.types import (
 )
 from agent.units import Unit, units
 from ingest.errors import UserError
+from ingest.languages.recognise import document_format
 from ingest.names import identifiers, unique
-from retrieval.types import Passage, SearchResult
+from retrieval.types import Hit, Passage, SearchResult
 
+_MOST_OPENED = 6  # passages that notes of earlier runs cite
 _LEADS = 6  # documents that the names in the first passages lead to
 _SECOND_DRAFT = 0.5  # share of a run's seconds after which no second draft begins
 _NAMES_PURSUED = 2  # names of the question that its search missed, each given a search of its own
@@ -166,27 +169,48 @@ class Agent:
         return replace(kept, question=run.asked, usage=Usage(), timings=timings, trace_id=run.trace_id)
 
     def _keep(self, run: Run, answer: Answer) -> None:
-        """Keep the answer for the same question. Notes are in no key, and they reach the code steps alone: an answer
-        that both were behind may be another one when the notes are."""
-        hinted = run.notes and any(step.kind == "code" for step in run.steps)
+        """Keep the answer for the same question. Notes are in no key, and they reach the code steps and what was opened
+        from memory: an answer that these were behind may be another one when the notes are."""
+        hinted = run.remembered or (run.notes and any(step.kind == "code" for step in run.steps))
         if self._answers is not None and not hinted and not run.plan.edited:
             self._answers.keep(run.asked, answer)
 
     def _recall(self, run: Run) -> Recalled:
-        """Find notes of earlier runs. They hint at where to look; no answer is written from them."""
-        with run.stage("recall"):
-            run.notes = self._memory.recall(run.question) if self._memory else ()
-            stale = frozenset(n.id for n in run.notes if any(_digest(run, p) != d for p, d in n.digests.items()))
-        return Recalled(run.notes, stale)
+        """Find notes of earlier runs and look at their sources again. They hint at where to look; no answer is written
+        from them."""
+        with run.stage("recall") as span:
+            found = run.recall(run.question)
+            run.notes = found.notes
+            there = not any(run.changed(c.path) for note in found.notes[:1] for c in note.citations)
+            run.asked_before = found.asked_before and there and run.form == "short" and not run.plan.edited
+            span.set_attribute("hoplite.notes", [note.id for note in found.notes])
+            span.set_attribute("hoplite.notes.stale", sorted(found.stale))
+            span.set_attribute("hoplite.notes.problem", found.problem)
+        return Recalled(found.notes, found.stale, found.renewed, found.problem)
 
     def _search(self, run: Run) -> Generator[Event, None, Reflection]:
-        """Search for the question, for each part of an edited plan, then for names that this did not reach. Returns
-        the reflection."""
+        """Search for the question and for each part of an edited plan. Where that does not cover it, open what earlier
+        runs cited; unless that was for the same question, look on. Returns the reflection."""
         yield self._searched(run, run.question)
         for part in run.plan.parts if run.plan.edited else ():
             if run.budget.spent is None:
                 yield self._searched(run, part.query)
         reflection = reflect(run.question, run.plan, list(run.ledger))
+        if run.notes and not reflection.enough:
+            yield self._opened(run)
+            reflection = reflect(run.question, run.plan, list(run.ledger))
+        if self._answerable(run, reflection):
+            yield reflected(reflection, over=True)
+            return reflection
+        return (yield from self._look_on(run, reflection))
+
+    def _answerable(self, run: Run, reflection: Reflection) -> bool:
+        """Whether an answer is tried from what bore an earlier one to the same question, before anything else is looked
+        for: the names are all there, and the words may well be others."""
+        return run.asked_before and bool(run.remembered) and not reflection.lacking_names and not reflection.enough
+
+    def _look_on(self, run: Run, reflection: Reflection) -> Generator[Event, None, Reflection]:
+        """Search for names that are lacking, then open what the found passages name. Returns the reflection."""
         missed = reflection.lacking_names[:_NAMES_PURSUED]
         for name in missed:
             if run.budget.spent is None:
@@ -212,6 +236,23 @@ class Agent:
         run.steps.append(Step("search", query, labels))
         return Searched(query, run.shown(labels), run.budget.seconds - before)
 
+    def _opened(self, run: Run) -> Searched:
+        """Open the passages that notes of earlier runs cite, as they are indexed: evidence like any other. Files that
+        are not as they were indexed are left to the search."""
+        before = run.budget.seconds
+        with run.stage("memory") as span:
+            cited = [c for note in run.notes for c in note.citations if not run.changed(c.path)]
+            places = dict.fromkeys((c.path, c.start_line, c.quote) for c in cited)
+            chunks = [self._library.chunk_with(*place) for place in list(places)[:_MOST_OPENED]]
+            found = {chunk.id: Hit(chunk, 0.0, ("memory",)) for chunk in chunks if chunk is not None}
+            labels = self._enter(run, SearchResult(run.question, tuple(found.values())), _MOST_OPENED)
+            span.set_attribute("hoplite.notes", [note.id for note in run.notes])
+            span.set_attribute("hoplite.labels", list(labels))
+        run.remembered = tuple(sorted(labels, key=int))
+        query = f"from memory: {'; '.join(note.question for note in run.notes)}"
+        run.steps.append(Step("memory", query, labels))
+        return Searched(query, run.shown(labels), run.budget.seconds - before)
+
     def _led(self, run: Run) -> Searched:
         """Open the documents that the names in the first search's hits lead to."""
         before = run.budget.seconds
@@ -232,7 +273,8 @@ class Agent:
     def _gather(self, run: Run, reflection: Reflection) -> Iterator[Event]:
         """Let the model look for what is lacking. Evidence that covers the question needs no step."""
         chat = run.chats.step
-        if self._gatherer and chat and not reflection.enough and self._limits.max_steps > 0:
+        tried = self._answerable(run, reflection)
+        if self._gatherer and chat and not reflection.enough and not tried and self._limits.max_steps > 0:
             yield from self._gatherer.gather(run, chat, reflection)
 
     def _answer(self, run: Run) -> Generator[Event, None, Answer]:
@@ -242,12 +284,22 @@ class Agent:
             return longer
         wanted = identifiers(run.question)
         asked = len(run.plan.parts) if run.plan.edited else 0
-        draft = yield from self._write(run, run.ledger.best(self._limits.passages, wanted, asked))
+        draft = yield from self._write(run, run.ledger.best(self._limits.passages, wanted, asked, run.remembered))
         answer = self._verify(run, draft)
+        if answer.abstained and run.asked_before and run.remembered and run.budget.has_share(_SECOND_DRAFT):
+            run.asked_before = False
+            yield Reflected("what earlier runs cited does not answer it: on to the rest", enough=False, then="back up")
+            reflection = reflect(run.question, run.plan, list(run.ledger))
+            if not reflection.enough:
+                reflection = yield from self._look_on(run, reflection)
+                yield from self._gather(run, reflection)
+            return (yield from self._answer(run))
         if run.chat is None or not answer.abstained or not run.budget.has_share(_SECOND_DRAFT):
             return answer
         line = "these passages do not answer it: on to what they name, and to the others"
         yield Reflected(line, enough=False, then="back up")
+        if run.notes and not run.remembered:
+            yield self._opened(run)
         if not run.leads_followed:
             yield self._led(run)
         others = run.ledger.others(self._limits.passages, run.answered_from, wanted)
@@ -395,19 +447,28 @@ class Agent:
         return traced(citation, stale=run.changed(citation.path), source=self._library.source_of(citation.path))
 
     def _remember(self, run: Run, answer: Answer) -> Remembered:
-        """Write a note of a supported answer. An abstention makes none: it would hint at nothing."""
-        if self._memory is None:
-            return Remembered(None, "there is no memory")
-        if answer.abstained:
+        """Note what the sources bear out of an answer. An abstention makes no note: it would hint at nothing."""
+        if run.memory is None:
+            return Remembered(None, "there is no memory" if self._memory is None else "the memory cannot be used")
+        facts = () if answer.abstained else facts_of(run.question, answer)
+        if not facts:
             return Remembered(None, "nothing was concluded")
-        with run.stage("remember"):
-            verified = tuple(c for c in answer.citations if c.verified)
-            digests = {c.path: digest for c in verified if (digest := _digest(run, c.path))}
+        with run.stage("remember") as span:
+            digests = {c.path: digest for fact in facts for c in fact.citations if (digest := _digest(run, c.path))}
+            draft = Draft(run.question, facts, digests, untrusted=any(self._foreign(p.path) for p in run.ledger))
             try:
-                note = self._memory.remember(run.question, without_labels(answer.answer), verified, digests)
+                note, how = run.memory.remember(draft)
             except UserError as error:  # the answer is given already; it does not fall with its note
                 return Remembered(None, str(error))
-        return Remembered(note)
+            span.set_attribute("hoplite.note", note.id)
+            span.set_attribute("hoplite.note.how", how)
+        return Remembered(note, how=how)
+
+    def _foreign(self, path: str) -> bool:
+        """Whether a document is not known to be the user's own text: fetched, handed over by a program, or of a format
+        that is parsed in the locked child."""
+        source = self._library.source_of(path)
+        return source is None or source.kind != "folder" or document_format(path) is not None
 
     def _end(self, run: Run) -> None:
         run.end()

@@ -1,111 +1,144 @@
-"""Memory: what earlier runs concluded, in the workspace's SQLite. A note is a hint where to look, never evidence."""
+"""Memory: what earlier runs concluded, in the workspace. A note is a hint where to look, never evidence."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from agent.terms import content
-from agent.types import Citation, Note, Origin
+from agent.note_file import NoteFile
+from agent.notes import Documents, Draft, Written, joined, names_of, rechecked
+from agent.types import Note
 from ingest.errors import UserError
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS notes (
-    id INTEGER PRIMARY KEY, question TEXT NOT NULL, conclusion TEXT NOT NULL, citations TEXT NOT NULL,
-    digests TEXT NOT NULL, created REAL NOT NULL, untrusted INTEGER NOT NULL
-)"""
+if TYPE_CHECKING:
+    from agent.note_index import Found, NoteIndex
 
-_LIKE = 0.5  # share of the words of the two questions that they have in common, from which a note is a hint
-_MOST_COMPARED = 1000  # the newest notes
-_FORGOTTEN_AFTER = 90 * 86_400.0  # seconds; older notes are kept for `memory list`, but not recalled
+RECALLED = 3
+"""Notes that a run is given."""
+
+_MOST_COMPARED = 1000  # the notes that were last looked at
+_ALIKE = 5  # notes that a new one is compared with
+_FORGOTTEN_AFTER = 90 * 86_400.0  # seconds; what nobody came back to is kept for `memory list`, but not recalled
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """Notes on a question, looked at again. `stale` are the ids of those whose sources do not say any more what they
+    said, whole or in part, `renewed` of those whose sources changed and still say it. `problem` is one line on what
+    could not be read. `asked_before` tells whether the first note is on the same question."""
+
+    notes: tuple[Note, ...]
+    stale: frozenset[int] = frozenset()
+    renewed: frozenset[int] = frozenset()
+    problem: str = ""
+    asked_before: bool = False
 
 
 class Memory:
-    """The notes of one workspace. Opens its file for each call: notes are few, and any thread may ask."""
+    """The notes of one workspace. Any thread may ask.
+
+    `unreadable` is how many rows of the file were no notes when it was last read.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+        self._file = NoteFile(path)
         self._clock = clock
+        self._index: NoteIndex | None = None
+        self._lock = threading.Lock()
+        self.unreadable = 0
 
-    def remember(
-        self, question: str, conclusion: str, citations: Sequence[Citation], digests: Mapping[str, str]
-    ) -> Note:
-        """Write a note and return it. A note on the same question is replaced. Raises UserError."""
-        record = (
-            question,
-            conclusion,
-            json.dumps([asdict(c) for c in citations]),
-            json.dumps(dict(digests)),
-            self._clock(),
-            True,
-        )
-        try:
-            with closing(self._open()) as db, db:
-                db.execute("DELETE FROM notes WHERE question = ?", (question,))
-                cursor = db.execute(
-                    "INSERT INTO notes (question, conclusion, citations, digests, created, untrusted)"
-                    " VALUES (?, ?, ?, ?, ?, ?) RETURNING *",
-                    record,
-                )
-                return _note(cursor.fetchone())
-        except sqlite3.Error as error:
-            raise UserError(f"The memory {self._path} cannot be written ({error}). Check the disk.") from error
+    @property
+    def now(self) -> float:
+        """The time that is noted, in seconds since 1970."""
+        return self._clock()
 
-    def recall(self, question: str, limit: int = 2) -> tuple[Note, ...]:
-        """Return the notes whose questions share most words with this one, best first, newer first among equals."""
-        asked = set(content(question))
+    def remember(self, draft: Draft) -> tuple[Note, Written]:
+        """Write a draft that has facts, and return the note that it is now, and how: new, merged with one that says the
+        same, or in the place of what that one said. Raises UserError."""
+        how: Written = "new"
+
+        def change(notes: list[Note]) -> Sequence[Note]:
+            nonlocal how
+            now = self._clock()
+            for old in self._alike(draft, notes):
+                if (found := joined(old, draft, now)) is not None:
+                    how = found[1]
+                    return [found[0]]
+            names = names_of(draft.question, draft.facts)
+            return [Note(0, draft.question, draft.facts, names, draft.digests, now, now, draft.untrusted)]
+
+        [note] = self._file.change(change, _MOST_COMPARED)
+        return note, how
+
+    def renew(self, notes: Sequence[Note]) -> None:
+        """Write notes that were looked at again; one that was forgotten meanwhile stays forgotten. Raises UserError."""
+        if notes:
+            self._file.change(lambda held: [n for n in notes if any(n.id == h.id for h in held)], _MOST_COMPARED)
+
+    def recall(self, question: str, limit: int = RECALLED) -> list[Found]:
+        """Return the notes that are about a question, best first: as they were written, not looked at again. Raises
+        UserError."""
         oldest = self._clock() - _FORGOTTEN_AFTER
-        likenesses = [(_likeness(asked, n), n) for n in self.notes(_MOST_COMPARED) if n.created >= oldest]
-        found = sorted((x for x in likenesses if x[0] >= _LIKE), key=lambda x: (-x[0], -x[1].id))
-        return tuple(note for _, note in found[:limit])
+        return self._found(question, [n for n in self.notes(_MOST_COMPARED) if n.checked >= oldest], limit)
 
     def notes(self, limit: int = 100) -> list[Note]:
-        """Return the newest notes, newest first."""
-        if not self._path.exists():
-            return []
-        with closing(self._open()) as db:
-            return [_note(row) for row in db.execute("SELECT * FROM notes ORDER BY id DESC LIMIT ?", (limit,))]
+        """Return the notes that were last looked at, newest first. Raises UserError."""
+        notes, self.unreadable = self._file.read(limit)
+        return notes
 
     def forget(self, note_id: int) -> bool:
-        """Delete a note; return whether there was one."""
-        with closing(self._open()) as db, db:
-            return db.execute("DELETE FROM notes WHERE id = ?", (note_id,)).rowcount > 0
+        """Delete a note with its history; return whether there was one. Raises UserError."""
+        return self._file.delete(note_id) > 0
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            db = sqlite3.connect(self._path, timeout=5)
-            db.row_factory = sqlite3.Row
-            db.execute(_SCHEMA)
-        except sqlite3.Error as error:
-            raise UserError(
-                f"The memory {self._path} cannot be opened ({error}). Move it away, and the next run starts a new one."
-            ) from error
-        return db
+    def forget_all(self) -> int:
+        """Delete every note, and rows that are none; return how many there were. Raises UserError."""
+        return self._file.delete(None)
 
+    def _alike(self, draft: Draft, notes: list[Note]) -> list[Note]:
+        """The notes that a draft may be one with: on the same question to the letter first, then the likest."""
+        same = [note for note in notes if draft.question in (note.question, *note.also)]
+        said = " ".join([draft.question, *(fact.text for fact in draft.facts)])
+        return [*same, *(f.note for f in self._found(said, notes, _ALIKE) if f.note not in same)]
 
-def _likeness(asked: set[str], note: Note) -> float:
-    noted = set(content(note.question))
-    return len(asked & noted) / len(asked | noted) if asked | noted else 0.0
+    def _found(self, question: str, notes: list[Note], limit: int) -> list[Found]:
+        if not notes:
+            return []
+        from agent.note_index import NoteIndex  # the search's parts, which a first run has no use for
 
-
-def _citation(fields: dict[str, Any]) -> Citation:
-    source = fields.pop("source", None)  # notes that older runs wrote have none
-    return Citation(**fields, source=Origin(**source) if source else None)
+        with self._lock:
+            if self._index is None:
+                self._index = NoteIndex()
+            return self._index.find(question, notes, limit)
 
 
-def _note(row: sqlite3.Row) -> Note:
-    return Note(
-        id=row["id"],
-        question=row["question"],
-        conclusion=row["conclusion"],
-        citations=tuple(_citation(c) for c in json.loads(row["citations"])),
-        digests=json.loads(row["digests"]),
-        created=row["created"],
-        untrusted=bool(row["untrusted"]),
+def recollect(memory: Memory, question: str, documents: Documents) -> Recollection:
+    """Return the notes on a question as their sources bear them out now, and write down what that changed. Raises
+    UserError where the memory cannot be read; one that cannot be written is a `problem`."""
+    found = memory.recall(question)
+    bad = memory.unreadable
+    problem = f"{bad} notes cannot be read and are left out" if bad > 1 else "a note cannot be read and is left out"
+    if not found:
+        return Recollection((), problem=problem if bad else "")
+    from agent.note_index import SAME
+
+    now = memory.now
+    pairs = [(each.note, rechecked(each.note, documents, now)) for each in found]
+    try:
+        memory.renew([after for before, after in pairs if after is not before])
+    except UserError as error:
+        problem, bad = str(error), 1
+    return Recollection(
+        tuple(after for _, after in pairs),
+        stale=frozenset(after.id for before, after in pairs if after.stale or len(after.facts) < len(before.facts)),
+        renewed=frozenset(
+            after.id
+            for before, after in pairs
+            if after.digests != before.digests and len(after.facts) == len(before.facts)
+        ),
+        problem=problem if bad else "",
+        asked_before=found[0].likeness >= SAME,
     )

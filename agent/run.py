@@ -13,12 +13,13 @@ from agent.budget import Budget, MeteredChat
 from agent.citations import changed
 from agent.guard import Marker
 from agent.ledger import Ledger
-from agent.memory import Memory
+from agent.memory import Memory, Recollection, recollect
 from agent.plan import Plan
 from agent.plan_edit import difference
 from agent.roles import Roles
 from agent.tools import Toolbox
 from agent.types import Form, Library, Note, Step
+from ingest.errors import UserError
 from ingest.types import Document, Kind
 from retrieval.types import Hit, Passage
 
@@ -49,8 +50,11 @@ class Run:
         self.library = library
         self.marker = Marker()
         self.ledger = Ledger()
-        self.toolbox = Toolbox(library, self.ledger, self.marker, memory)
+        self.memory = memory  # until it turns out that it cannot be used
         self.notes: tuple[Note, ...] = ()
+        self.toolbox = Toolbox(library, self.ledger, self.marker, self.recall)
+        self.asked_before = False  # the first of them is on the same question
+        self.remembered: tuple[str, ...] = ()  # labels of what they cite, once that was opened
         self.steps: list[Step] = []
         self.found: tuple[Hit, ...] = ()  # by the search for the question itself: where leads start
         self.leads_followed = False
@@ -61,6 +65,18 @@ class Run:
         self._span.set_attribute("hoplite.plan", "\n".join((plan.line, *(part.line for part in plan.parts))))
         if changes := difference(plan):
             self._span.set_attribute("hoplite.plan.changes", "\n".join(changes))
+
+    def recall(self, question: str) -> Recollection:
+        """Return notes of earlier runs on a question, looked at again. A memory that cannot be used is left alone for
+        the rest of the run, and `problem` says why once."""
+        if self.memory is None:
+            return Recollection(())
+        try:
+            found = recollect(self.memory, question, self.document)
+        except UserError as error:
+            self.memory = None
+            return Recollection((), problem=str(error))
+        return found
 
     @property
     def trace_id(self) -> str:

@@ -16,8 +16,8 @@ from opentelemetry import trace
 from agent.answer import shown
 from agent.guard import Marker
 from agent.ledger import Ledger
-from agent.memory import Memory
-from agent.types import Library
+from agent.memory import Recollection
+from agent.types import Library, Note
 from ingest.errors import ToolError
 from ingest.names import unique, words
 from ingest.types import Chunk
@@ -55,9 +55,16 @@ class ToolSpec:
 class Toolbox:
     """The tools of one run. What was shown is not shown again, and a repeated request is answered as such."""
 
-    def __init__(self, library: Library, ledger: Ledger, marker: Marker, memory: Memory | None = None) -> None:
+    def __init__(
+        self,
+        library: Library,
+        ledger: Ledger,
+        marker: Marker,
+        recollect: Callable[[str], Recollection] = lambda question: Recollection(()),
+    ) -> None:
+        """`recollect` finds notes of earlier runs, looked at again; without it there are none."""
         self._library = library
-        self._memory = memory
+        self._recollect = recollect
         self._ledger = ledger
         self._marker = marker
         self._asked: dict[tuple[str, ...], list[str]] = {}
@@ -204,15 +211,14 @@ class Toolbox:
         return self._answer("list_files", pattern, find, listed)
 
     def recall(self, question: str) -> str:
-        """Return what earlier runs noted of a question like this. A note is no evidence and gets no label."""
+        """Return where earlier runs found what a question like this asks, with the quotes that still stand there. A
+        note is no evidence and gets no label."""
         question = _text("recall(question)", question)
         listed: list[str] = []
 
         def find() -> list[Passage]:
-            for note in self._memory.recall(question) if self._memory else ():
-                where = ", ".join(dict.fromkeys(c.path for c in note.citations))
-                told = f"{note.question} → {note.conclusion} ({where})"
-                listed.append(f"unchecked note: {' '.join(told.split())[:_LONGEST_NOTE]}")
+            found = map(where, self._recollect(question).notes)
+            listed.extend(f"unchecked note: {noted}"[:_LONGEST_NOTE] for noted in found)
             return []
 
         return self._answer("recall", question, find, listed)
@@ -246,6 +252,14 @@ class Toolbox:
             return f"Nothing new: {_cited(known)} already shown." if known else "Nothing found."
         told = self._marker.wrap("\n\n".join([*fresh, *(["\n".join(listed)] if listed else [])]))
         return f"{told}\nAlready shown: {_cited(known)}." if known else told
+
+
+def where(note: Note) -> str:
+    """Return where an earlier run found what it noted, with its quotes as they stand there now: from a note nothing
+    reaches a model that the sources do not say, but for the names of the files."""
+    if note.stale:
+        return "; ".join(f"{c.path}:{c.start_line} (changed since)" for c in note.citations)
+    return "; ".join(f"{c.path}:{c.start_line} “{' '.join(c.quote.split())}”" for c in note.citations)
 
 
 def _at_once(find: Callable[[str], list[Passage]], queries: Sequence[str]) -> dict[str, list[Passage]]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from agent.reflect import Reflection
     from ingest.types import Chunk
 
+_LONGEST_CONCLUSION = 300  # characters
+
 # What the agent asks of others --------------------------------------------------------------------------------------
 
 
@@ -55,6 +57,10 @@ class Library(Protocol):
 
     def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
         """Return the best chunks of other documents that the names in these hits lead to."""
+        ...
+
+    def chunk_with(self, path: str, line: int, quote: str) -> Chunk | None:
+        """Return the chunk of a document that holds a quote, else the one at a line of it; None where neither is."""
         ...
 
     def read(self, path: str, start_line: int, end_line: int) -> Passage:
@@ -190,9 +196,10 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing the run did to gather evidence. `labels` are the passages it brought that were not shown before."""
+    """One thing the run did to gather evidence. `labels` are the passages it brought that were not shown before; of
+    "memory", where what earlier runs cited was opened, all of them."""
 
-    kind: Literal["search", "code"]
+    kind: Literal["search", "code", "memory"]
     text: str
     labels: tuple[str, ...] = ()
     observation: str = ""
@@ -249,19 +256,69 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """What an earlier run concluded. It was written by a model that had read untrusted text: a hint, never evidence.
+class Fact:
+    """One thing that a run concluded: a sentence of its checked answer, or a quote, with all that it rests on."""
 
-    `digests` maps each cited path to the SHA-256 its file had. `created` is in seconds since 1970.
+    text: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A fact that a note said until `ended`, and why it does not any more. Times are in seconds since 1970."""
+
+    fact: Fact
+    noted: float
+    ended: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What earlier runs concluded on one question: a hint where to look, never evidence.
+
+    `facts` are those whose quotes stood when they were last looked at, `history` those that fell or were replaced,
+    oldest first. `also` are other questions that came to the same, `names` what it is about, `digests` maps each cited
+    path to the SHA-256 its file had. `created` and `checked` are in seconds since 1970. `untrusted`: text that is not
+    known to be the user's own was in view when a fact was noted.
     """
 
     id: int
     question: str
-    conclusion: str
-    citations: tuple[Citation, ...]
+    facts: tuple[Fact, ...]
+    names: tuple[str, ...]
     digests: Mapping[str, str]
     created: float
+    checked: float
     untrusted: bool = True
+    also: tuple[str, ...] = ()
+    history: tuple[Past, ...] = ()
+
+    @property
+    def stale(self) -> bool:
+        """Whether nothing that it said stands any more: all that is left is where that stood."""
+        return not self.facts
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """What its facts rest on, each once; of a stale note, where the facts stood that it had."""
+        facts = self.facts or tuple(past.fact for past in reversed(self.history))
+        return tuple(dict.fromkeys(c for fact in facts for c in fact.citations))
+
+    @property
+    def conclusion(self) -> str:
+        """What it says in short: its first facts, whole, as far as 300 characters go; "" of a stale note."""
+        said = list(dict.fromkeys(fact.text for fact in self.facts))
+        short = said[:1]
+        for text in said[1:]:
+            if len(" ".join([*short, text])) > _LONGEST_CONCLUSION:
+                break
+            short.append(text)
+        return " ".join(short)[:_LONGEST_CONCLUSION]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `hoplite memory --json` prints of a note."""
+        return {**asdict(self), "conclusion": self.conclusion, "stale": self.stale}
 
 
 # What happens on the way: one union, rendered by a terminal and by a page ---------------------------------------------
@@ -281,10 +338,16 @@ class Rewritten:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """Notes of earlier runs that may help. `stale` holds the ids of those whose cited files changed since."""
+    """Notes of earlier runs that may help, looked at again.
+
+    `stale` holds the ids of those that their sources do not bear out any more, whole or in part, `renewed` of those
+    whose sources changed and still do. `problem` tells why notes could not be read, "" where they could.
+    """
 
     notes: tuple[Note, ...]
     stale: frozenset[int] = frozenset()
+    renewed: frozenset[int] = frozenset()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,10 +423,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """The note that was written, or None with the reason why not."""
+    """The note that was written, or None with the reason why not. `how` tells whether it was new, said the same as one
+    that was there, or took the place of what that one said."""
 
     note: Note | None
     reason: str = ""
+    how: Literal["new", "merged", "replaced"] = "new"
 
 
 Event = Rewritten | Recalled | Clarify | Planned | Searched | Stepped | Reflected | AnswerToken | Answered | Remembered

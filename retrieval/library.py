@@ -236,6 +236,15 @@ class Library:
         """Return where a document came from and when; None where that was never noted."""
         return self._manifest.source_of(path)
 
+    def chunk_with(self, path: str, line: int, quote: str) -> Chunk | None:
+        """Return the chunk of a document that holds a quote, white space aside; else the one at a line of the file;
+        None where neither is."""
+        wanted = " ".join(quote.split())
+        chunks = self.store.in_document(path)
+        holding = (chunk for chunk in chunks if wanted and wanted in " ".join(chunk.text.split()))
+        there = (chunk for chunk in chunks if chunk.start_line <= line <= chunk.end_line)
+        return next(holding, None) or next(there, None)
+
     def read(self, path: str, start_line: int, end_line: int) -> Passage:
         """Return lines of an indexed file, counted from 1, both ends included, at most `READ_LINES`.
 

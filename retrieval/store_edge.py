@@ -21,6 +21,7 @@ import orjson
 from ingest.types import Chunk
 from retrieval import links
 from retrieval.database import Database
+from retrieval.held import HeldVectors
 from retrieval.lexical import SCHEMA as LEXICAL_SCHEMA
 from retrieval.lexical import Ids, Lexical
 from retrieval.protocols import EVERY, Vectors
@@ -63,12 +64,16 @@ class EdgeStore:
         Raises WorkspaceBusy, EmbedderMismatch and WorkspaceDamaged, each with the next step.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._database = Database(folder / "chunks.sqlite", _SCHEMA, FORMAT)
+        database = Database(folder / "chunks.sqlite", _SCHEMA, FORMAT)
         try:
-            self._shard = Shard(folder / "vectors", dim)
+            self._begin(database, Shard(folder / "vectors", dim))
         except BaseException:
-            self._database.close()
+            database.close()
             raise
+
+    def _begin(self, database: Database, shard: Shard | HeldVectors) -> None:
+        self._database = database
+        self._shard = shard
         self._lexical = Lexical()
         self._paths: list[str] | None = None
         self._among: dict[Scope, Ids] = {}
@@ -256,6 +261,13 @@ class EdgeStore:
                 self._among.clear()
             self._among[scope] = np.sort(np.fromiter((i for (i,) in rows), np.int64))
         return self._among[scope]
+
+
+class HeldStore(EdgeStore):
+    """`Store` in this process's memory, with the same tables, for little that is made again when it is needed."""
+
+    def __init__(self, dim: int) -> None:
+        self._begin(Database(Path(":memory:"), _SCHEMA, FORMAT), HeldVectors(dim))
 
 
 def _chunks(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Chunk]:

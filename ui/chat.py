@@ -23,7 +23,18 @@ from agent.types import (
 from ingest.types import Document
 from retrieval.types import Passage
 from ui import markup
-from ui.render import changes, commit, cost, disagreements, from_cache, place, reflection, remarks
+from ui.render import (
+    changes,
+    commit,
+    cost,
+    disagreements,
+    from_cache,
+    noted,
+    place,
+    recalled,
+    reflection,
+    remarks,
+)
 
 AROUND = 12
 """Lines of a source that are shown before and after what is cited."""
@@ -117,9 +128,8 @@ def _step(event: Event) -> tuple[str, str] | None:
     match event:
         case Rewritten(question=question):
             return f"<b>asked as</b> {text(question)}", ""
-        case Recalled(notes=notes) if notes:
-            asked = "".join(f"<li>{text(note.question)}</li>" for note in notes)
-            return "<b>memory</b> asked before", f"<ul>{asked}</ul>"
+        case Recalled(notes=notes, problem=problem) if notes or problem:
+            return f"<b>memory</b> {'asked before' if notes else 'not used'}", _items(tuple(recalled(event)))
         case Clarify(question=question, choices=choices):
             return f"<b>unclear</b> {text(question)}", _items(choices)
         case Planned(line=line, parts=parts, changes=changes):
@@ -134,8 +144,8 @@ def _step(event: Event) -> tuple[str, str] | None:
             return title, f"{markup.code(code)}{seen}{_passages(passages)}"
         case Reflected(line=line, seen=seen, then=then):
             return f"<b>reflect</b> {text(line)}; {then}", _items(tuple(reflection(seen))) if seen else ""
-        case Remembered(note=note, reason=reason):
-            return f"<b>memory</b> {'noted for the next time' if note else 'not noted: ' + text(reason)}", ""
+        case Remembered():
+            return f"<b>memory</b> {text(noted(event))}", ""
     return None
 
 

@@ -6,13 +6,14 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from agent.reflect import Reflection
-    from agent.types import Answer, Citation, Event, Note
+    from agent.types import Answer, Citation, Event, Note, Recalled, Remembered
     from ingest.types import Chunk
     from retrieval.types import Hit, Passage, Symbols
 
@@ -209,8 +210,8 @@ def event(happened: Event) -> str | None:
     match happened:
         case types.Rewritten(question=question):
             return f"{_mark('asked as')} {visible(question)}"
-        case types.Recalled(notes=notes, stale=stale) if notes:
-            return "\n".join(_recalled(note, note.id in stale) for note in notes)
+        case types.Recalled():
+            return "\n".join(f"{_mark('memory')} {line}" for line in recalled(happened)) or None
         case types.Clarify(question=question, choices=choices):
             return "\n".join((f"{_mark('unclear')} {visible(question)}", *_listed(choices)))
         case types.Planned(line=line, parts=parts, changes=changes):
@@ -224,8 +225,8 @@ def event(happened: Event) -> str | None:
         case types.Reflected(line=line, seen=seen, then=then):
             rows = reflection(seen) if seen else iter(())
             return "\n".join((f"{_mark('reflect')} {block(line).strip()}; {then}", *(f"    {row}" for row in rows)))
-        case types.Remembered(note=note, reason=reason):
-            return f"{_mark('memory')} {'noted for the next time' if note else 'not noted: ' + visible(reason)}"
+        case types.Remembered():
+            return f"{_mark('memory')} {noted(happened)}"
     return None
 
 
@@ -320,9 +321,46 @@ def _step(step: object) -> str:
     return "\n".join(parts)
 
 
-def _recalled(note: Note, stale: bool) -> str:
-    changed = " (its sources changed since)" if stale else ""
-    return f"{_mark('memory')} asked before: {visible(note.question)}{changed}"
+def note_marks(note: Note, *, changed: bool = False, renewed: bool = False) -> str:
+    """Return what to know of a note besides what it says, in parentheses after a space; "" for one without a mark.
+
+    `changed`: its sources do not say all of it any more; `renewed`: they changed, and still say it.
+    """
+    said = (
+        "its sources changed since"
+        if changed or note.stale
+        else "its sources changed and still say it"
+        if renewed
+        else "",
+        "from text that is not your own" if note.untrusted else "",
+    )
+    marks = "; ".join(filter(None, said))
+    return f" ({marks})" if marks else ""
+
+
+def recalled(event: Recalled) -> Iterator[str]:
+    """Yield a line for each note that was recalled, with its marks, and one for what could not be read."""
+    for note in event.notes:
+        marks = note_marks(note, changed=note.id in event.stale, renewed=note.id in event.renewed)
+        yield f"asked before: {visible(note.question)}{marks}"
+    if event.problem:
+        yield visible(event.problem)
+
+
+def noted(event: Remembered) -> str:
+    """Return whether a run left a note, and how."""
+    if event.note is None:
+        return f"not noted: {visible(event.reason)}"
+    how = {"merged": ", with what was noted before", "replaced": ", in the place of what was noted before"}
+    return f"noted for the next time{how.get(event.how, '')}"
+
+
+def day(seconds: float) -> str:
+    """Return the day of a time in seconds since 1970; "an unknown day" for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+    except (OverflowError, ValueError, OSError):
+        return "an unknown day"
 
 
 def _header(header: str, path: str) -> str:

@@ -65,6 +65,11 @@ class FakeLibrary:
         found = {named[m].id: (named[m], m) for hit in hits for m in hit.chunk.mentions if m in named}
         return SearchResult(query, tuple(Hit(c, 1.0, (f"hop: {m}",)) for c, m in list(found.values())[:k]))
 
+    def chunk_with(self, path: str, line: int, quote: str) -> Chunk | None:
+        chunks = [c for c in self._chunks if c.path == path]
+        holding = [c for c in chunks if quote in " ".join(c.text.split())]
+        return next(iter([*holding, *(c for c in chunks if c.start_line <= line <= c.end_line)]), None)
+
     def read(self, path: str, start_line: int, end_line: int) -> Passage:
         lines = self.files.get(path, "").splitlines()[start_line - 1 : end_line]
         if not lines:

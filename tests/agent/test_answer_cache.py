@@ -24,9 +24,10 @@ from agent.answer_cache import AnswerCache, still_stands, worth_keeping
 from agent.build import basis, make_agent
 from agent.loop import Agent
 from agent.memory import Memory
+from agent.notes import Draft
 from agent.settings import Settings
 from agent.testing import ScriptedModel
-from agent.types import Answer, Answered, Citation, Origin, Step
+from agent.types import Answer, Answered, Citation, Fact, Origin, Step
 from retrieval.types import Passage, Source
 from retrieval.workspace import Workspace, create
 
@@ -215,9 +216,9 @@ def test_what_may_be_another_answer_the_next_time_is_not_kept(tmp_path: Path, ch
 
 
 def test_an_answer_behind_which_notes_may_be_is_not_kept(workspace: Workspace) -> None:
-    """Notes reach the code steps alone, so both together are what makes an answer hang on them."""
-    memory = Memory(workspace.memory)
-    memory.remember(ASKED, "Heron", (), {})
+    """A note reaches the code steps, and what it cites is opened where the first search does not cover the question."""
+    cited = Citation("1", "heron.md", 1, 1, HERON["heron.md"].strip(), True)
+    Memory(workspace.memory).remember(Draft(ASKED, (Fact("Heron", (cited,)),), {}))
     kept = []
     for steps in ((), (Step("code", "search('x')"),)):
         made = make_agent(FakeLibrary(HERON), Settings(model="none"), workspace=workspace)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ from fake_library import FakeLibrary
 
 from agent.guard import Marker
 from agent.ledger import Ledger
-from agent.memory import Memory
+from agent.memory import Recollection
 from agent.tools import Toolbox
+from agent.types import Citation, Fact, Note, Past
 from ingest.errors import ToolError
 from retrieval.types import SearchResult
 
@@ -142,9 +142,16 @@ def test_files_are_listed_by_a_pattern_and_never_all_of_many() -> None:
     assert "… 10 more; give a narrower pattern" in box.list_files("src/*")
 
 
-def test_a_note_is_recalled_as_unchecked_and_is_no_evidence(tmp_path: Path) -> None:
-    memory, ledger = Memory(tmp_path / "memory.sqlite"), Ledger()
-    memory.remember("Who keeps letters?", "Heron\u200b does.", (), {})
-    box = Toolbox(FakeLibrary(FILES), ledger, Marker(), memory)
-    assert "unchecked note: Who keeps letters? → Heron<U+200B> does. ()" in box.recall("Who keeps letters?")
-    assert (len(ledger), box.recall("What is a barn owl?")) == (0, "Nothing found.")
+def test_a_note_is_recalled_as_a_place_with_its_quote_and_is_no_evidence() -> None:
+    cited = Citation("1", "heron.md", 1, 1, "Heron\u200b keeps letters.", True)
+    facts = (Fact("Whatever a model said.", (cited,)),)
+    stands = Note(1, "Who keeps letters?", facts, (), {}, 0.0, 0.0)
+    stale = Note(2, "Who does?", (), (), {}, 0.0, 0.0, history=(Past(facts[0], 0.0, 1.0, "it changed"),))
+    ledger = Ledger()
+    box = Toolbox(FakeLibrary(FILES), ledger, Marker(), lambda question: Recollection((stands, stale)))
+    told = box.recall("Who keeps letters?")
+    assert (
+        "unchecked note: heron.md:1 “Heron<U+200B> keeps letters.”\nunchecked note: heron.md:1 (changed since)" in told
+    )
+    assert ("Whatever" in told, len(ledger)) == (False, 0)
+    assert Toolbox(FakeLibrary(FILES), ledger, Marker()).recall("What is a barn owl?") == "Nothing found."

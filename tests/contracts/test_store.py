@@ -16,7 +16,7 @@ from ingest.ids import chunk_id
 from ingest.types import Chunk, Kind
 from retrieval.protocols import EVERY, AsksAtOnce, Store, Vectors
 from retrieval.server_link import connect
-from retrieval.store_edge import EdgeStore
+from retrieval.store_edge import EdgeStore, HeldStore
 from retrieval.store_server import ServerStore
 from retrieval.stores import api_key
 from retrieval.tokens import tokens
@@ -33,6 +33,10 @@ SERVER = "HOPLITE_TEST_QDRANT_URL"
 
 def edge(folder: Path) -> Iterator[Store]:
     yield EdgeStore(folder / "store", DIM)
+
+
+def held(folder: Path) -> Iterator[Store]:
+    yield HeldStore(DIM)
 
 
 def memory(folder: Path) -> Iterator[Store]:
@@ -57,7 +61,8 @@ def server(folder: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(
-    params=[edge, memory, loopback, pytest.param(server, marks=pytest.mark.server)], ids=lambda make: make.__name__
+    params=[edge, held, memory, loopback, pytest.param(server, marks=pytest.mark.server)],
+    ids=lambda make: make.__name__,
 )
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     make: Callable[[Path], Iterator[Store]] = request.param

@@ -82,6 +82,16 @@ def test_an_unknown_name_suggests_what_is_spelled_alike(opened: Library, name: s
     assert (symbols.defined, symbols.near) == ((), ("HERON_RETENTION",))
 
 
+def test_a_chunk_is_found_by_its_quote_and_else_by_its_line(opened: Library) -> None:
+    quote = "The station writes\n one reading a minute."
+    by_quote, by_line = opened.chunk_with("guide.md", 99, quote), opened.chunk_with("src/settings.py", 3, "gone")
+    assert by_quote is not None
+    assert "one reading a minute" in by_quote.text
+    assert by_line is not None
+    assert "HERON_RETENTION = 45" in by_line.text
+    assert (opened.chunk_with("guide.md", 99, "gone"), opened.chunk_with("none.md", 1, "")) == (None, None)
+
+
 def test_read_returns_lines_of_the_file_as_it_is_now(opened: Library, folder: Path) -> None:
     (folder / "src" / "settings.py").write_text("HERON_RETENTION = 60\n")
     assert opened.read("src/settings.py", 1, 9).text == "HERON_RETENTION = 60\n"

@@ -233,13 +233,45 @@ def test_what_workers_read_is_summed_up_in_one_span(folder: Path) -> None:
     assert min(float(str(read[f"hoplite.{step}_seconds"])) for step in ("load", "chunk")) > 0
 
 
-def test_what_was_noted_can_be_shown_and_forgotten(hoplite: Hoplite, indexed: Path) -> None:
+def test_what_was_noted_can_be_shown_exported_and_forgotten(hoplite: Hoplite, indexed: Path) -> None:
     workspace = ("--workspace", indexed / ".hoplite")
-    hoplite("ask", "Readings older than how many days are deleted every night?", "--model", "none", *workspace)
-    note = json.loads(hoplite("memory", "list", "--json", *workspace).stdout)["notes"][0]
-    assert "guide.md" in hoplite("memory", "show", note["id"], *workspace).stdout
+    asked = "Readings older than how many days are deleted every night?"
+    hoplite("ask", asked, "--model", "none", *workspace)
+    listed = json.loads(hoplite("memory", "list", "--json", *workspace).stdout)
+    [note], unreadable = listed["notes"], listed["unreadable"]
+    assert (note["question"], note["stale"], unreadable) == (asked, False, 0)
+    assert asked in hoplite("memory", "list", *workspace).stdout
+    shown = hoplite("memory", "show", note["id"], *workspace).stdout
+    assert ("guide.md" in shown, note["facts"][0]["text"] in shown) == (True, True)
+    assert json.loads(hoplite("memory", "export", *workspace).stdout) == [note]
+    page = indexed / "notes.md"
+    assert hoplite("memory", "export", "--format", "markdown", "--out", page, *workspace).exit_code == 0
+    assert page.read_text().startswith("# Notes of earlier runs")
     assert hoplite("memory", "forget", note["id"], *workspace).exit_code == 0
     assert hoplite("memory", "show", note["id"], *workspace).exit_code == 2
+
+
+def test_all_notes_are_forgotten_only_after_asking(hoplite: Hoplite, indexed: Path) -> None:
+    workspace = ("--workspace", indexed / ".hoplite")
+    hoplite("ask", "Readings older than how many days are deleted every night?", "--model", "none", *workspace)
+
+    def left() -> int:
+        return len(json.loads(hoplite("memory", "list", "--json", *workspace).stdout)["notes"])
+
+    assert (hoplite("memory", "forget", *workspace).exit_code, left()) == (2, 1)
+    assert (hoplite("memory", "forget", "--all", *workspace).exit_code != 0, left()) == (True, 1)
+    assert (hoplite("memory", "forget", "--all", "--yes", *workspace).exit_code, left()) == (0, 0)
+
+
+def test_a_memory_that_is_none_is_one_line_and_questions_are_answered_without_it(
+    hoplite: Hoplite, indexed: Path
+) -> None:
+    workspace = ("--workspace", indexed / ".hoplite")
+    (indexed / ".hoplite" / "memory.sqlite").write_bytes(b"no database" * 100)
+    refused = hoplite("memory", "list", *workspace)
+    assert (refused.exit_code, refused.stderr.count("\n"), "cannot be read" in refused.stderr) == (2, 1, True)
+    asked = hoplite("ask", "Readings older than how many days are deleted every night?", "--model", "none", *workspace)
+    assert (asked.exit_code, "guide.md" in asked.stdout) == (0, True)
 
 
 def test_an_unknown_setting_is_named(hoplite: Hoplite, indexed: Path) -> None:
