@@ -175,7 +175,8 @@ def _answering(
             trace_id=given.trace_id,
         )
 
-    return answer, {"index": library.fingerprint, "settings": settings.model_dump_json()}
+    record = {"index": library.fingerprint, "settings": settings.model_dump_json(), "sandbox": agent.sandbox}
+    return answer, record
 
 
 def _one_call(
