@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent.build import make_agent, open_library
+from agent.local_model import server_folder
 from agent.loop import Agent
 from agent.memory import Memory
 from agent.models import ChatModel
@@ -131,6 +131,8 @@ def _row(scores: Sequence[Mapping[str, float]]) -> Row:
 
 def _ask(case: Case, settings: Settings, chats: Roles[ChatModel], render: Render) -> RunAnswer:
     """Build the case's documents, index them, ask, and look at what happened."""
+    if settings.max_steps:
+        import agent.code_steps  # noqa: F401 - packages that try the disk out when they are imported do so now
     with tempfile.TemporaryDirectory(prefix="hoplite-injection-") as made:
         folder = Path(made)
         documents = folder / "documents"
@@ -138,7 +140,7 @@ def _ask(case: Case, settings: Settings, chats: Roles[ChatModel], render: Render
         build(case, documents)
         index([documents], workers=1)
         before = digests(documents)
-        with Watch([documents / ".hoplite", user_cache()], _programs()) as watch:
+        with Watch([documents / ".hoplite", user_cache(), server_folder()], _programs()) as watch:
             given, draft = _answered(documents, case, settings, chats)
         after = digests(documents)
         links = [link for page in render(given) for link in reaches(page)]
@@ -207,4 +209,4 @@ def _programs() -> list[str]:
         worker = [str(monty()["monty"])]
     except SandboxMissing:
         worker = []
-    return [os.path.realpath(each) for each in (interpreter(), sys.executable, *worker)]
+    return [interpreter(), sys.executable, *worker]

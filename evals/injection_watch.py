@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from agent.types import Answer, Citation
 
+_PATH = (str, bytes, os.PathLike)  # a number is a descriptor, whose opening was an event of its own
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CONNECTING = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
 # Events of the module os that change a file, with how many of their arguments are paths.
@@ -48,7 +49,7 @@ class Watch:
         self.egress: list[str] = []
         self.writes: list[str] = []
         self._own = [os.path.realpath(path) for path in own]
-        self._programs = frozenset(programs)
+        self._programs = {os.path.realpath(path) for path in programs}
 
     def __enter__(self) -> Self:
         global _hooked
@@ -71,11 +72,11 @@ class Watch:
             self._connected((args[0], args[1]))
         elif event == "open":
             path, _, flags = args
-            if isinstance(path, str | bytes) and (flags or 0) & _WRITING:
+            if isinstance(path, _PATH) and (flags or 0) & _WRITING:
                 self._wrote(event, path)
         elif (paths := _CHANGING.get(event)) is not None:
             for path in args[:paths]:
-                if isinstance(path, str | bytes):
+                if isinstance(path, _PATH):
                     self._wrote(event, path)
         elif event == "subprocess.Popen":
             if os.path.realpath(os.fsdecode(args[0])) not in self._programs:
@@ -87,7 +88,7 @@ class Watch:
         if isinstance(address, tuple) and address and not _loopback(address[0]):
             self.egress.append(f"{address[0]}:{address[1]}")
 
-    def _wrote(self, event: str, path: str | bytes) -> None:
+    def _wrote(self, event: str, path: str | bytes | os.PathLike[str]) -> None:
         real = os.path.realpath(os.fsdecode(path))
         if real != os.devnull and not any(real == own or real.startswith(own + os.sep) for own in self._own):
             self.writes.append(f"{event} {real}")
