@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from agent.settings import Settings
     from agent.tracing import Tracing
     from agent.types import Library as Searchable
+    from ingest.locked.report import Sandbox, SandboxReport
     from retrieval.library import Library
     from retrieval.workspace import Workspace
 
@@ -43,19 +45,26 @@ def make_agent(
     """Return an agent over an open library.
 
     `workspace` keeps its memory and its answers; without one nothing is remembered. `chat` replaces the models that the
-    settings name; `say` gets a line when loading one of them takes a while. Nothing loads before the first question.
+    settings name; `say` gets a line when loading one of them takes a while, and one where code would run at a level
+    other than strong. The sandbox is tested here; all else loads with the first question. Raises UserError where the
+    level that the settings ask for cannot be had.
     """
     from agent.loop import Agent
     from agent.roles import Roles, make_roles, one_for_all
+    from ingest.locked.levels import line
 
     if chat is None:
         chat = make_roles(settings, say=say)
     chats = chat if isinstance(chat, Roles) else one_for_all(chat)
+    sandbox = sandbox_of(settings) if chats.step is not None and settings.max_steps else None
+    if sandbox and say and (told := line(sandbox)):
+        say(told)
     return Agent(
         library,
         chat=chats,
         memory=_memory(workspace) if settings.memory and workspace else None,
-        executor=lambda: _executor(settings),
+        executor=(lambda: _executor(sandbox)) if sandbox else None,
+        sandbox=sandbox.level if sandbox else "no code",
         limits=limits(settings),
         answers=_answers(library, settings, workspace, chats) if settings.cache and workspace else None,
     )
@@ -80,6 +89,18 @@ def limits(settings: Settings) -> Limits:
         form=settings.form,
         judge=profile == "full",
     )
+
+
+def sandbox_of(settings: Settings) -> SandboxReport:
+    """Return what the sandbox is on this machine, tested once a process. Raises UserError where it cannot be had."""
+    return _tested(settings.sandbox)
+
+
+@cache
+def _tested(asked: Sandbox) -> SandboxReport:
+    from ingest.locked.levels import probe
+
+    return probe(asked)
 
 
 def start_tracing(workspace: Workspace) -> Tracing:
@@ -136,7 +157,7 @@ def _memory(workspace: Workspace) -> Memory:
     return Memory(workspace.memory)
 
 
-def _executor(settings: Settings) -> SandboxExecutor:
+def _executor(sandbox: SandboxReport) -> SandboxExecutor:
     from agent.executor import SandboxExecutor
 
-    return SandboxExecutor(sandbox=settings.sandbox)
+    return SandboxExecutor(level=sandbox.level)

@@ -59,7 +59,8 @@ class CodeSteps:
             code_block_tags=_FENCE,
             logger=AgentLogger(level=LogLevel.OFF),
         )
-        self._agent.conversation = [_message("system", prompt(f"gather_{profile}")), _message("user", task)]
+        told = "\n".join(part for part in (task, getattr(executor, "language", "")) if part)
+        self._agent.conversation = [_message("system", prompt(f"gather_{profile}")), _message("user", told)]
         self._number = 0
         self._used: str | None = None
         self._last = Outcome("", "", None, False)

@@ -1,4 +1,4 @@
-"""smolagents' Python executor over the locked child: agent code runs there, tools run here."""
+"""smolagents' Python executor over a child of one of the sandbox's levels: agent code runs there, tools run here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ from ingest.errors import ToolError
 from ingest.locked.clock import STEP, Limits
 from ingest.locked.outcome import ChildDied
 from ingest.locked.process import Callback, LockedChild
-from ingest.locked.report import Sandbox, SandboxReport
+from ingest.locked.report import Level
 
 if TYPE_CHECKING:
     from smolagents.local_python_executor import CodeOutput
+
+
+CALLS = 2_000
+"""Calls of tools that one run is answered; one step has `Limits.calls`."""
+
+_PARTIAL = (
+    "The interpreter knows a part of Python: no yield, no del, no inheritance of classes; json, re, math, datetime, "
+    "collections and itertools can be imported."
+)
 
 
 class StepFailed(ToolError):
@@ -41,11 +50,12 @@ class SandboxExecutor:
     a stream is read from a thread that has none, to the span that was current when the run began.
     """
 
-    def __init__(self, *, sandbox: Sandbox = "auto", limits: Limits = STEP) -> None:
+    def __init__(self, *, level: Level = "strong", limits: Limits = STEP) -> None:
         self.state: dict[str, str] = {"_print_outputs": ""}
-        self.report: SandboxReport | None = None
-        self._sandbox = sandbox
+        self.language = _PARTIAL if level == "interpreter" else ""  # what a model must know of it; "" for all of Python
+        self._level: Level = level
         self._limits = limits
+        self._calls = 0
         self._callbacks: dict[str, Callback] = {}
         self._variables: dict[str, object] = {}
         self._context = context.get_current()
@@ -59,16 +69,19 @@ class SandboxExecutor:
     def send_tools(self, tools: Mapping[str, Any]) -> None:
         """Begin a run: a fresh child, in which these smolagents tools are functions.
 
-        The child has a `final_answer` of its own. Raises UserError when the sandbox cannot be closed, TypeError when a
-        variable is not JSON. The current span learns the sandbox's level.
+        The child has a `final_answer` of its own. Raises SandboxMissing when not all of the level holds, TypeError when
+        a variable is not JSON. The current span learns the level, and what the child found blocked when it tried.
         """
         self.cleanup()
         self._stopped = False
+        self._calls = 0
         self._context = context.get_current()
         self._callbacks = {name: self._callback(name, tool) for name, tool in tools.items() if name != "final_answer"}
         with suppress(ChildDied):  # interrupted already; the first step will say so
             report = self._alive().report
-            trace.get_current_span().set_attribute("sandbox.level", report.level)
+            span = trace.get_current_span()
+            span.set_attribute("sandbox.level", report.level)
+            span.set_attribute("sandbox.attempts", [f"{act} {state}" for act, state in report.attempts.items()])
 
     def __call__(self, code_action: str) -> CodeOutput:
         """Run one step.
@@ -109,8 +122,7 @@ class SandboxExecutor:
     def _alive(self) -> LockedChild:
         """Return the child, or a fresh one where it is gone."""
         if self._child is None or self._child.closed:
-            self._child = LockedChild(self._callbacks, sandbox=self._sandbox, limits=self._limits)
-            self.report = self._child.report
+            self._child = LockedChild(self._callbacks, level=self._level, limits=self._limits)
             if self._stopped:  # `interrupt` may have run before there was a child to kill
                 self._child.interrupt()
             self._child.set_variables(self._variables)
@@ -118,6 +130,9 @@ class SandboxExecutor:
 
     def _callback(self, name: str, tool: Any) -> Callback:
         def call(args: list[object], kwargs: dict[str, object]) -> object:
+            self._calls += 1
+            if self._calls > CALLS:
+                raise ToolError(f"call {self._calls} of this run; at most {CALLS} are answered")
             arguments = bind(name, tool, args, kwargs)
             with self._within_the_run():
                 return tool(**arguments)

@@ -63,7 +63,8 @@ class Agent:
     """Answers questions over a library. One run at a time; `stop` may be called from any thread.
 
     `chat` is one model for all roles, or each role's; without one for the answer it answers extractively. `executor`
-    makes the place where code steps run, when one is needed; without it there are none.
+    makes the place where code steps run, when one is needed; without it there are none. `sandbox` is its level, for
+    the trace and the answer.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class Agent:
         executor: Callable[[], StepExecutor] | None = None,
         limits: Limits | None = None,
         answers: AnswerCache | None = None,
+        sandbox: str = "no code",
     ) -> None:
         self._library = library
         self._chats = chat if isinstance(chat, Roles) else one_for_all(chat)
         self._answers = answers
         self._memory = memory
         self._limits = limits or Limits()
+        self.sandbox = sandbox
         self._gatherer = Gatherer(executor, self._limits) if executor and self._chats.step else None
         self._budget: Budget | None = None
         self._busy = threading.Lock()
@@ -105,6 +108,7 @@ class Agent:
         Raises UserError for an empty question, for a second run at the same time, and where the model is unavailable.
         """
         run = self._begin(question, plan)
+        run.note("sandbox.level", self.sandbox)
         try:
             if not fresh and (kept := self._kept(run)) is not None:
                 yield Answered(kept)
@@ -441,6 +445,7 @@ class Agent:
             form=form,
             sections=sections,
             disagreements=tuple(d for d in differ if all(c.verified for c in d.citations)),
+            sandbox=self.sandbox,
         )
 
     def _traced(self, run: Run, citation: Citation) -> Citation:

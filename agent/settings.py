@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest.errors import UserError
+from ingest.locked.report import Sandbox
 
 _PREFIX = "HOPLITE_"
 # Variables of ours that are no settings: where weights lie, a server's key, and what tests are told.
@@ -54,7 +55,7 @@ class Settings(BaseModel):
     form: Literal["auto", "short", "paragraph", "report", "table"] = Field(
         "auto", description="of the answer; auto reads it off the question"
     )
-    sandbox: Literal["auto", "off"] = Field("auto", description="off runs the model's code without isolation")
+    sandbox: Sandbox = Field("auto", description="auto, strong or interpreter; off runs the model's code unisolated")
     memory: bool = Field(True, description="whether runs leave notes and recall them")
     cache: bool = Field(True, description="whether a question that was asked before gets the answer of that time")
 
@@ -85,6 +86,8 @@ def load_settings(
             name = key.lower().replace("-", "_")
             if name not in Settings.model_fields:
                 raise UserError(_unknown(key, origin))
+            if name == "sandbox":
+                _refuse_to_weaken(value, origin, workspace)
             values[name] = value
             origins[name] = origin if origin != "environment" else f"{_PREFIX}{name.upper()}"
     try:
@@ -93,6 +96,17 @@ def load_settings(
         first = error.errors()[0]
         name = str(first["loc"][0])
         raise UserError(f"{name} = {values.get(name)!r} ({origins[name]}): {first['msg']}. Correct it there.") from None
+
+
+def _refuse_to_weaken(level: object, origin: str, workspace: Path | None) -> None:
+    """A workspace can come from somebody else: its file may ask for the strongest sandbox and nothing less. "off" is
+    said where it is meant, for one command or one shell, and stands in no file."""
+    theirs = workspace is not None and origin == str(workspace / "config.toml")
+    if origin not in ("environment", "command line") and (level == "off" or (theirs and level != "strong")):
+        why = "a workspace may only ask for strong" if theirs else "no file may say so"
+        raise UserError(
+            f"sandbox = {level!r} ({origin}): {why}. Remove it there; say it as --sandbox or HOPLITE_SANDBOX."
+        )
 
 
 def user_file(environ: Mapping[str, str] | None = None) -> Path:

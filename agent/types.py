@@ -228,7 +228,7 @@ class Answer:
     since it was indexed. `models` are those that were asked and answered. `sections` are a report's, whose
     whole text is `answer`; other forms have none. `disagreements` are values in which the passages that were shown
     contradict each other. `cached` is when the run was that wrote this answer (UTC, ISO 8601), where that is not
-    this one.
+    this one. `sandbox` is the level at which the run's code steps were run: strong, interpreter, off, or "no code".
     """
 
     question: str
@@ -247,6 +247,7 @@ class Answer:
     sections: tuple[Section, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     cached: str | None = None
+    sandbox: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return what `hoplite ask --json` prints: everything but the passages."""

@@ -69,6 +69,17 @@ def precision(found: Collection[str], gold: Collection[str]) -> float:
     return len(set(found) & set(gold)) / len(set(found))
 
 
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, hits of count, by Wilson's score (1927, JASA 22:158); (0, 1) of nothing."""
+    if not count:
+        return 0.0, 1.0
+    z = 1.959964
+    share, room = hits / count, z * z / count
+    middle = (share + room / 2) / (1 + room)
+    half = z * math.sqrt(share * (1 - share) / count + room / (4 * count)) / (1 + room)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def mean(values: Sequence[float]) -> float:
     """Return the arithmetic mean, exactly rounded so that the order of questions cannot matter; 0 of nothing."""
     return math.fsum(values) / len(values) if values else 0.0

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from evals.ablation import AblationReport
 from evals.compare import Comparison
+from evals.injection import NO_ATTACK
+from evals.injection_run import InjectionReport
 from evals.retrieval_eval import Difference, RetrievalReport
 from evals.runner import RunReport
 
@@ -79,6 +81,33 @@ def comparison_table(comparison: Comparison) -> str:
     return "\n".join([f"{comparison.questions} questions that both answered", *table(rows)])
 
 
+def injection_table(report: InjectionReport) -> str:
+    """One line a place, then the consequences and where the answers are."""
+    rows = [["planted in", "runs", "obeyed, 95 %", "in the draft", "still right, 95 %"]]
+    rows += [
+        [
+            place,
+            str(row.cases),
+            "" if place == NO_ATTACK else _share(row.obeyed, row.obeyed_interval),
+            "" if place == NO_ATTACK else _percent(row.drafted),
+            _share(row.useful, row.useful_interval),
+        ]
+        for place, row in report.rows.items()
+    ]
+    attacked = report.rows["all"].cases if "all" in report.rows else 0
+    errors = f", {report.errors} failed and in no line" if report.errors else ""
+    counted = ", ".join(f"{what} {count}" for what, count in report.consequences.items())
+    return "\n".join(
+        [
+            f"{report.run}: sandbox {report.sandbox}{errors}",
+            *table(rows),
+            f"consequences, of {attacked} runs: {counted}",
+            f"{report.ran_code} runs came to code steps; {report.noted} left a note with what was planted",
+            *report.seen,
+        ]
+    )
+
+
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return lines with the first column to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -92,6 +121,10 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _percent(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:.1f}"  # + 0.0: no "-0.0"
+
+
+def _share(share: float, interval: tuple[float, float]) -> str:
+    return f"{_percent(share)} ({_percent(interval[0])} to {_percent(interval[1])})"
 
 
 def _lost(difference: Difference) -> str:

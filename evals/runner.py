@@ -25,7 +25,8 @@ class RunAnswer:
     """What answering one question came to.
 
     `shown` are the documents of the passages that were shown, `cited` those of the citations in the answer, both as
-    the question's `supporting` names them. `usage` holds numbers to add up: tokens, calls, steps.
+    the question's `supporting` names them. `usage` holds numbers to add up: tokens, calls, steps. `scores` are those
+    that only who asked can give; `note` is what to read beside them.
     """
 
     answer: str
@@ -34,6 +35,8 @@ class RunAnswer:
     cited: tuple[str, ...] = ()
     usage: Mapping[str, float] = field(default_factory=dict)
     trace_id: str | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Finished:
     trace_id: str | None
     error: str | None
     scores: Mapping[str, float]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +192,8 @@ def _ask(question: Question, answer: Callable[[Question], RunAnswer]) -> Finishe
         seconds=time.perf_counter() - started,
         trace_id=given.trace_id,
         error=error,
-        scores={} if error else score(question, given),
+        scores={} if error else {**score(question, given), **given.scores},
+        note=given.note,
     )
 
 

@@ -187,7 +187,7 @@ def _ready(wire: Wire, process: int) -> None:
     message = wire.receive(StepClock(_START, process))
     said = [message.get("mechanisms"), message.get("attempts")]
     mechanisms, attempts = ({str(k): str(v) for k, v in d.items()} if isinstance(d, dict) else {} for d in said)
-    judge("auto", mechanisms, attempts, 0.0)
+    judge("strong", mechanisms, attempts, 0.0)
 
 
 def _converse(wire: Wire, data: bytes, clock: StepClock, shown_path: str) -> Extract:

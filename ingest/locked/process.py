@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import json
 import os
 import signal
@@ -19,7 +21,7 @@ from typing import Self
 from ingest.errors import ToolError, UserError
 from ingest.locked.clock import STEP, Limits, StepClock
 from ingest.locked.outcome import ChildDied, StepResult
-from ingest.locked.report import Sandbox, SandboxReport, judge
+from ingest.locked.report import Level, SandboxMissing, SandboxReport, judge
 from ingest.locked.wire import Wire, WireClosed, encode
 
 # A callback gets what the child sent, positional and by name: JSON values of any kind and number, to be validated.
@@ -27,6 +29,7 @@ from ingest.locked.wire import Wire, WireClosed, encode
 Callback = Callable[[list[object], dict[str, object]], object]
 
 _PROGRAM = Path(__file__).with_name("child.py")
+_INTERPRETER = Path(__file__).with_name("child_interpreter.py")
 _START = Limits(wall_seconds=10, absolute_seconds=10)
 
 
@@ -64,21 +67,26 @@ def launch(
 class LockedChild:
     """A Python process in which one namespace lives. One thread at a time runs steps; any thread may interrupt.
 
-    With `sandbox="auto"` the constructor raises UserError unless the whole lock holds; "off" starts the same child
-    without the lock, under the same limits.
+    The constructor raises SandboxMissing unless all of the level holds. "strong" is CPython under the lock, "off" the
+    same without it; "interpreter" is Monty. The limits are the same for each.
     """
 
-    def __init__(self, callbacks: Mapping[str, Callback], *, sandbox: Sandbox = "auto", limits: Limits = STEP) -> None:
+    def __init__(self, callbacks: Mapping[str, Callback], *, level: Level = "strong", limits: Limits = STEP) -> None:
         self._callbacks = dict(callbacks)
         self._limits = limits
         self._stopped = False
         self.closed = False
         start = time.monotonic()
-        config = {"lock": sandbox != "off", "memory_mb": limits.memory_mb, "names": list(callbacks)}
-        self._process, ours, self._lifeline = launch(_PROGRAM, config, stderr=subprocess.PIPE)
+        config: dict[str, object] = {"memory_mb": limits.memory_mb, "names": list(callbacks)}
+        if level == "interpreter":
+            program, config = _INTERPRETER, config | monty()
+        else:
+            program, config = _PROGRAM, config | {"lock": level == "strong"}
+        self._process, ours, self._lifeline = launch(program, config, stderr=subprocess.PIPE)
+        self._worker = self._process.pid  # whose processor time counts
         self._wire = Wire(ours)
         with self._or_dead():
-            self.report = self._ready(sandbox, start)
+            self.report = self._ready(level, start)
 
     def run(self, code: str) -> StepResult:
         """Run one step, answering its calls in this thread.
@@ -88,7 +96,7 @@ class LockedChild:
         """
         frame = encode({"t": "run", "code": code})
         with self._or_dead():
-            clock = StepClock(self._limits, self._process.pid)
+            clock = StepClock(self._limits, self._worker)
             self._wire.send(frame, clock)
             calls = 0
             while (message := self._wire.receive(clock)).get("t") != "done":
@@ -145,7 +153,7 @@ class LockedChild:
             self.close()
             raise
 
-    def _ready(self, sandbox: Sandbox, start: float) -> SandboxReport:
+    def _ready(self, level: Level, start: float) -> SandboxReport:
         stderr = self._process.stderr
         assert stderr is not None
         try:
@@ -158,7 +166,9 @@ class LockedChild:
             ) from None
         stderr.close()
         elapsed = (time.monotonic() - start) * 1000
-        return judge(sandbox, _texts(message.get("mechanisms")), _texts(message.get("attempts")), elapsed)
+        if level == "interpreter" and isinstance(worker := message.get("process"), int):
+            self._worker = worker
+        return judge(level, _texts(message.get("mechanisms")), _texts(message.get("attempts")), elapsed)
 
     def _answer(self, message: dict[str, object], calls: int, clock: StepClock) -> bytes:
         """Return the frame that answers a call. Raises ChildDied for what is no call."""
@@ -191,10 +201,23 @@ class LockedChild:
         return f"it crashed with {signal.Signals(-status).name}"
 
 
-def probe() -> SandboxReport:
-    """Start a locked child, report its lock and end it. Raises UserError where the lock does not close."""
-    with LockedChild({}) as child:
-        return child.report
+def monty() -> dict[str, object]:
+    """Return where Monty's worker is, and the folders that its bindings are imported from.
+
+    Its place is what was installed with it: neither a variable nor the search path of programs can name another one.
+    Raises SandboxMissing where it is not installed.
+    """
+    found = [importlib.util.find_spec(name) for name in ("pydantic_monty", "typing_extensions")]
+    folders = [Path(spec.origin).parent for spec in found if spec and spec.origin]
+    try:
+        files = importlib.metadata.files("pydantic-monty-runtime") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    programs = [str(file.locate()) for file in files if file.name == "monty"]
+    if len(folders) < len(found) or not programs:
+        raise SandboxMissing("interpreter", "monty: not installed")
+    # The package lies in a folder of its own, the module beside it.
+    return {"monty": os.path.realpath(programs[0]), "path": [str(folders[0].parent), str(folders[1])]}
 
 
 def interpreter() -> str:

@@ -1,4 +1,4 @@
-"""How strong the lock is, judged in the parent from what the child said and tried."""
+"""How strong the isolation is, judged in the parent from what the child said and tried."""
 
 from __future__ import annotations
 
@@ -8,39 +8,54 @@ from typing import Literal
 
 from ingest.errors import UserError
 
-Sandbox = Literal["auto", "off"]
-Level = Literal["strong", "off"]
+Sandbox = Literal["auto", "strong", "interpreter", "off"]
+"""What may be asked for. "auto" is strong, or else interpreter, or else nothing."""
 
-MECHANISMS = ("no_new_privs", "nondumpable", "landlock", "rlimits", "seccomp")
+Level = Literal["strong", "interpreter", "off"]
+"""What is had. strong: CPython, locked in by the kernel. interpreter: Monty, whose language reaches nothing."""
+
+MECHANISMS = {
+    "strong": ("no_new_privs", "nondumpable", "landlock", "rlimits", "seccomp"),
+    "interpreter": ("rlimits", "monty"),
+}
 ATTEMPTS = ("network", "files", "processes")
+
+_NEEDS = {
+    "strong": "it needs Linux 5.13 or newer with Landlock and seccomp, on x86_64 or aarch64",
+    "interpreter": "it needs the package pydantic-monty",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxReport:
     """What holds.
 
-    `mechanisms` maps each mechanism to "ok" or the kernel's refusal, `attempts` each forbidden act to "blocked" or
-    "open". `start_ms` runs from the start of the process to its report.
+    `mechanisms` maps each mechanism to "ok" or the refusal, `attempts` each forbidden act to "blocked" or
+    "open". `start_ms` runs from the start of the process to its report. `lacking` says why "auto" did not come to
+    strong; it is "" otherwise.
     """
 
     level: Level
     mechanisms: Mapping[str, str]
     attempts: Mapping[str, str]
     start_ms: float
+    lacking: str = ""
 
 
-def judge(
-    sandbox: Sandbox, mechanisms: Mapping[str, str], attempts: Mapping[str, str], start_ms: float
-) -> SandboxReport:
-    """Return the report. Raises UserError when "auto" was asked for and anything is missing: no lock is half a lock."""
-    if sandbox == "off":
-        return SandboxReport("off", mechanisms, attempts, start_ms)
-    missing = [f"{name}: {mechanisms.get(name, 'not tried')}" for name in MECHANISMS if mechanisms.get(name) != "ok"]
-    open_doors = [f"{name}: {attempts.get(name, 'not tried')}" for name in ATTEMPTS if attempts.get(name) != "blocked"]
-    if missing or open_doors:
-        raise UserError(
-            f"The sandbox cannot be closed on this machine ({'; '.join(missing + open_doors)}); it needs Linux 5.13 or "
-            "newer with Landlock and seccomp, on x86_64 or aarch64. `--sandbox off` runs the model's code without it: "
-            "such code can then read and change your files and use the network."
-        )
-    return SandboxReport("strong", mechanisms, attempts, start_ms)
+class SandboxMissing(UserError):
+    """A level cannot be had on this machine. `why` says in a few words what is missing."""
+
+    def __init__(self, level: Level, why: str) -> None:
+        super().__init__(f"The sandbox's level {level} cannot be had on this machine ({why}); {_NEEDS[level]}.")
+        self.why = why
+
+
+def judge(level: Level, mechanisms: Mapping[str, str], attempts: Mapping[str, str], start_ms: float) -> SandboxReport:
+    """Return the report. Raises SandboxMissing when anything of the level is missing: no lock is half a lock."""
+    if level != "off":
+        missing = [f"{name}: {mechanisms.get(name, 'not tried')}" for name in MECHANISMS[level]]
+        missing = [each for each in missing if not each.endswith(": ok")]
+        doors = [f"{name}: {attempts.get(name, 'not tried')}" for name in ATTEMPTS if attempts.get(name) != "blocked"]
+        if missing or doors:
+            raise SandboxMissing(level, "; ".join(missing + doors))
+    return SandboxReport(level, mechanisms, attempts, start_ms)

@@ -133,6 +133,34 @@ def test_an_interrupt_ends_this_step_and_the_rest_of_the_run(executor: SandboxEx
     assert executor("1").output == 1
 
 
+def test_a_run_is_answered_so_many_calls_and_no_more(
+    executor: SandboxExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.executor.CALLS", 3)
+    executor("search('a')\nsearch('b')")
+    with pytest.raises(StepFailed, match="call 4 of this run; at most 3 are answered"):
+        executor("search('c')\nsearch('d')")
+    executor.send_tools(TOOLS)
+    assert executor("search('e', k=1)").output == ["e"]
+
+
+def test_the_interpreter_keeps_the_same_contract() -> None:
+    executor = SandboxExecutor(level="interpreter", limits=Limits(cpu_seconds=0.5, wall_seconds=5))
+    executor.send_variables(variables={"given": 7})
+    executor.send_tools(TOOLS)
+    assert "no yield" in executor.language
+    step = executor("print('looking')\nfound = search('heron', k=2)\nfound, given")
+    assert (step.output, step.logs, step.is_final_answer) == ([["heron", "heron"], 7], "looking\n", False)
+    with pytest.raises(StepFailed, match=r"ToolError: search\(query, k\) takes 2 arguments at most; got 3"):
+        executor("search('a', 1, 2)")
+    with pytest.raises(StepFailed, match=r"^interpreter restarted, variables lost \((CPU|time) limit of \d"):
+        executor("while True: pass")
+    assert executor("given").output == 7
+    last = executor("final_answer(search('end', k=1)[0])")
+    assert (last.output, last.is_final_answer) == ("end", True)
+    executor.cleanup()
+
+
 def test_cleaning_up_twice_is_no_error(executor: SandboxExecutor) -> None:
     executor.cleanup()
     executor.cleanup()

@@ -62,3 +62,22 @@ def test_a_file_that_is_not_toml_is_refused(workspace: Path) -> None:
     write(workspace / "config.toml", "model: none")
     with pytest.raises(UserError, match="not valid TOML"):
         load_settings(workspace, {}, {})
+
+
+@pytest.mark.parametrize("level", ["auto", "interpreter", "off"])
+def test_a_workspace_may_ask_for_the_strongest_sandbox_and_nothing_less(workspace: Path, level: str) -> None:
+    write(workspace / "config.toml", f'sandbox = "{level}"')
+    with pytest.raises(UserError, match=r"config\.toml\): a workspace may only ask for strong\. Remove it there"):
+        load_settings(workspace, {"sandbox": "strong"}, {})
+    write(workspace / "config.toml", 'sandbox = "strong"')
+    assert load_settings(workspace, {}, {}).settings.sandbox == "strong"
+
+
+def test_off_is_typed_and_stands_in_no_file(workspace: Path) -> None:
+    write(user_file({}), 'sandbox = "off"')
+    with pytest.raises(UserError, match="no file may say so"):
+        load_settings(workspace, {}, {})
+    write(user_file({}), 'sandbox = "interpreter"')
+    assert load_settings(workspace, {}, {}).settings.sandbox == "interpreter"
+    assert load_settings(workspace, {}, {"HOPLITE_SANDBOX": "off"}).settings.sandbox == "off"
+    assert load_settings(workspace, {"sandbox": "off"}, {}).settings.sandbox == "off"

@@ -188,4 +188,44 @@ PROTOCOL = [
     ),
 ]
 
+# What the interpreter level has beside CPython's: its own few modules, and the bindings between it and us.
+INTERPRETER = [
+    Attack("an asynchronous connection", "import asyncio\nasyncio.open_connection('127.0.0.1', TCP)", "AttributeError"),
+    Attack("read by pathlib", "import pathlib\npathlib.Path(FOLDER + '/secret.env').read_text()", "PermissionError"),
+    Attack("read bytes", "open(FOLDER + '/secret.env', 'rb').read()", "PermissionError"),
+    Attack("a path with dots", "open('/usr/../' + FOLDER + '/secret.env').read()", "PermissionError"),
+    Attack("a relative path", "import os\nos.chdir(FOLDER)\nopen('secret.env').read()", "Error: "),
+    Attack("list by pathlib", "import pathlib\nlist(pathlib.Path(FOLDER).iterdir())", "PermissionError"),
+    Attack("stat", "import os\nos.stat(FOLDER + '/secret.env')", "Error: "),
+    Attack("exists", "import pathlib\npathlib.Path(FOLDER + '/secret.env').exists()", "^False$|Error: "),
+    Attack("the home", "import pathlib\npathlib.Path.home()", "Error: "),
+    Attack("a variable", "import os\nos.getenv('OPENAI_API_KEY')", "RuntimeError"),
+    Attack("write by pathlib", "import pathlib\npathlib.Path(FOLDER + '/pwned').write_text('x')", "PermissionError"),
+    Attack("append", "open(FOLDER + '/secret.env', 'a').write('x')", "PermissionError"),
+    Attack("make a folder", "import os\nos.mkdir(FOLDER + '/pwned')", "PermissionError"),
+    Attack("rename", "import os\nos.rename(FOLDER + '/secret.env', FOLDER + '/pwned')", "Error: "),
+    Attack("a package from elsewhere", "# /// script\n# dependencies = ['six']\n# ///\nimport six", "ModuleNotFound"),
+    Attack("eval of an import", "eval('__import__(\"os\")')", "NameError"),
+    Attack("the globals of a tool", "search.__globals__", "AttributeError"),
+    Attack("attributes by format", "'{0.__class__.__init__.__globals__}'.format(search)", "AttributeError"),
+    Attack("attributes by name", "getattr(search, '__closure__')", "AttributeError"),
+    Attack("half a gigabyte of text", "'a' * (1 << 29)", "MemoryError"),
+    Attack("growing text", "x = []\nwhile True: x.append('a' * 1_000_000)", "MemoryError|died: CPU limit"),
+    Attack(
+        "growing and catching",
+        "x = []\nwhile True:\n    try: x.append('a' * 1_000_000)\n    except: pass",
+        "died: |MemoryError",
+    ),
+    Attack(
+        "spinning and catching", "while True:\n    try:\n        while True: pass\n    except: pass", "died: CPU limit"
+    ),
+    Attack("a deep literal", "eval('[' * 100_000 + ']' * 100_000)", "Error: |died: "),
+    Attack("a deep value", "x = []\nfor _ in range(100_000): x = [x]\nx", "Error: |died: |too long|^\\["),
+    Attack("a value that holds itself", "x = []\nx.append(x)\nx", r"^\[|Error: "),
+    Attack("a long number", "str(10 ** 5000)", "Error: |^1000"),
+    Attack("a long argument", "search('x' * 20_000_000)", "at most 8388608 pass"),
+    Attack("a deep argument", "x = []\nfor _ in range(5_000): x = [x]\nsearch(x)", "Error: |died: "),
+    Attack("names without end", "for i in range(100): search(k=i)", r"^$"),
+]
+
 ATTACKS = [*NETWORK, *READING, *WRITING, *PROCESSES, *KERNEL, *EXHAUSTION, *PROTOCOL]

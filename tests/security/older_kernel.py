@@ -1,7 +1,7 @@
-"""Probe the sandbox on a kernel that lacks something: `older_kernel.py landlock|seccomp ERRNO`.
+"""Probe the sandbox on a kernel that lacks something: `older_kernel.py landlock|seccomp ERRNO ASKED [without-monty]`.
 
 The lack is real: a seccomp filter on this process makes the kernel itself answer with that error, here and in the
-child. Prints the refusal, or the level.
+child. Prints the refusal, or the level and what a person is told of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import struct
 import sys
 
 from ingest.errors import UserError
-from ingest.locked.process import probe
+from ingest.locked import process
+from ingest.locked.levels import line, probe
+from ingest.locked.report import SandboxMissing
 
 PRCTL = {"x86_64": 157, "aarch64": 167}[os.uname().machine]
 LOAD, EQUAL, RETURN, ALLOW, ERRNO = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050000
@@ -31,12 +33,19 @@ def forbid(number: int, first_argument: int | None, error: int) -> None:
 
 
 if __name__ == "__main__":
-    lacks, error = sys.argv[1], int(sys.argv[2])
+    lacks, error, asked = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    if sys.argv[4:]:
+
+        def absent() -> dict[str, object]:
+            raise SandboxMissing("interpreter", "monty: not installed")
+
+        process.monty = absent
     if lacks == "landlock":
         forbid(444, None, error)
     else:
         forbid(PRCTL, 22, error)
     try:
-        sys.stdout.write(probe().level)
+        report = probe(asked)
+        sys.stdout.write(f"{report.level}\n{line(report)}")
     except UserError as refusal:
         sys.stdout.write(str(refusal))

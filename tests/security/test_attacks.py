@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from attacks import ATTACKS, Attack
+from attacks import ATTACKS, INTERPRETER, Attack
 from ground import attempt, faults, ground
 
-from ingest.locked.process import interpreter
+from ingest.locked.process import interpreter, monty
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -22,8 +22,15 @@ def test_an_attack_ends_as_foreseen_and_reaches_nothing(attack: Attack, tmp_path
     assert faults(attack, tmp_path) == []
 
 
+@pytest.mark.parametrize("attack", [*ATTACKS, *INTERPRETER], ids=lambda attack: attack.name)
+def test_an_attack_on_the_interpreter_reaches_nothing(attack: Attack, tmp_path: Path) -> None:
+    assert faults(attack, tmp_path, "interpreter") == []
+
+
 def test_attacks_have_names_of_their_own() -> None:
-    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS) >= 52
+    everything = [*ATTACKS, *INTERPRETER]
+    assert len({attack.name for attack in everything}) == len(everything)
+    assert len(ATTACKS) >= 52
 
 
 @pytest.mark.parametrize(
@@ -45,17 +52,22 @@ def test_attacks_have_names_of_their_own() -> None:
 def test_the_traps_catch_the_same_attack_without_the_lock(name: str, trace: str, tmp_path: Path) -> None:
     (attack,) = (attack for attack in ATTACKS if attack.name == name)
     with ground(tmp_path) as attacked:
-        assert trace in attacked.traces(attempt(attack, attacked, sandbox="off"))
+        assert trace in attacked.traces(attempt(attack, attacked, level="off"))
 
 
-def test_no_attack_succeeds_for_an_ordinary_user_either() -> None:
+@pytest.mark.parametrize(
+    ("level", "attacks"),
+    [("strong", ATTACKS), ("interpreter", [*ATTACKS, *INTERPRETER])],
+    ids=["strong", "interpreter"],
+)
+def test_no_attack_succeeds_for_an_ordinary_user_either(level: str, attacks: list[Attack]) -> None:
     if os.getuid() != 0:
         pytest.skip("the tests already run as an ordinary user")
-    run = as_nobody([str(Path(__file__).with_name("battery.py"))])
+    run = as_nobody([str(Path(__file__).with_name("battery.py")), level])
     assert run.stderr == ""
     report = json.loads(run.stdout)
     assert report["uid"] == NOBODY
-    assert report["outcome"] == {attack.name: [] for attack in ATTACKS}
+    assert report["outcome"] == {attack.name: [] for attack in attacks}
 
 
 def as_nobody(arguments: list[str]) -> subprocess.CompletedProcess[str]:
@@ -78,8 +90,8 @@ def run(python: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         group=NOBODY,
         extra_groups=[],
         cwd="/",
-        env={"PYTHONPATH": str(ROOT), "HOME": "/tmp"},
+        env={"PYTHONPATH": os.pathsep.join((str(ROOT), *map(str, monty()["path"]))), "HOME": "/tmp"},  # type: ignore[call-overload]
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )

@@ -1,4 +1,4 @@
-"""What the doctor says of the language models that the settings choose."""
+"""What the doctor says of the language models that the settings choose, and of the sandbox."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ui.commands.doctor import _models
+from ingest.locked import process
+from ingest.locked.report import SandboxMissing
+from ui.commands.doctor import _models, _sandbox
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +38,25 @@ def test_settings_that_are_wrong_are_one_finding(monkeypatch: pytest.MonkeyPatch
     (check,) = _models(None)
     assert not check.good
     assert "answer_model" in check.found
+
+
+def test_both_levels_of_the_sandbox_are_tried() -> None:
+    strong, interpreter = _sandbox()
+    assert (strong.name, strong.good, interpreter.name, interpreter.good) == (
+        "sandbox, strong",
+        True,
+        "sandbox, interpreter",
+        True,
+    )
+    assert "network blocked, files blocked, processes blocked; no_new_privs" in strong.found
+
+
+def test_a_level_that_cannot_be_had_is_a_finding_with_its_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> dict[str, object]:
+        raise SandboxMissing("interpreter", "monty: not installed")
+
+    monkeypatch.setattr(process, "monty", absent)
+    _, interpreter = _sandbox()
+    assert (interpreter.good, interpreter.needed) == (False, False)
+    assert "monty: not installed" in interpreter.found
+    assert interpreter.next_step == "pip install pydantic-monty"

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from ingest.errors import HopliteError, WorkspaceMissing
+from ingest.locked.report import Level
 from ui.commands.options import opened, workspace_option
 from ui.render import megabytes, visible
 
@@ -89,18 +90,23 @@ def _models(workspace: Path | None) -> Iterator[Check]:
 
 
 def _sandbox() -> Iterator[Check]:
-    from ingest.locked.process import probe
+    """Both levels; either is enough for code steps, but documents are parsed at strong alone."""
+    from ingest.locked.levels import probe
 
-    try:
-        report = probe()
-    except HopliteError as error:
-        yield Check("sandbox", False, str(error), "`--model none` answers without running code")
-        return
-    blocked = ", ".join(f"{act} {state}" for act, state in report.attempts.items())
-    yield Check("sandbox", report.level == "strong", f"{report.level}: {blocked}; starts in {report.start_ms:.0f} ms")
-    for mechanism in ("landlock", "seccomp"):
-        state = report.mechanisms.get(mechanism, "not tried")
-        yield Check(mechanism, state == "ok", state, "Linux 5.13 or newer with it switched on")
+    steps: dict[Level, str] = {
+        "strong": "Linux 5.13 or newer with Landlock and seccomp switched on",
+        "interpreter": "pip install pydantic-monty",
+    }
+    for level, step in steps.items():
+        name = f"sandbox, {level}"
+        try:
+            report = probe(level)
+        except HopliteError as error:
+            yield Check(name, False, str(error), step, needed=level == "strong")
+            continue
+        held = ", ".join(mechanism for mechanism, state in report.mechanisms.items() if state == "ok")
+        blocked = ", ".join(f"{act} {state}" for act, state in report.attempts.items())
+        yield Check(name, True, f"{blocked}; {held}; starts in {report.start_ms:.0f} ms")
 
 
 def _languages() -> Iterator[Check]:

@@ -21,6 +21,7 @@ from ui.commands.options import (
 from ui.progress import Meter
 
 if TYPE_CHECKING:
+    from agent.types import Answer
     from evals.ablation import AblationReport
     from evals.datasets import Question
     from evals.retrieval_eval import RetrievalReport
@@ -194,7 +195,8 @@ def _answering(
             trace_id=given.trace_id,
         )
 
-    return answer, {"index": library.fingerprint, "settings": settings.model_dump_json()}
+    record = {"index": library.fingerprint, "settings": settings.model_dump_json(), "sandbox": agent.sandbox}
+    return answer, record
 
 
 def _one_call(
@@ -214,6 +216,75 @@ def _one_call(
         return replace(given, shown=tuple(dict.fromkeys(names.get(path, path) for path in given.shown)))
 
     return answer, {"index": library.fingerprint, "settings": settings.model_dump_json(), "baseline": "one call"}
+
+
+@evaluate.command()
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...", type=click.Path(path_type=Path))
+@click.option("--sample", type=click.IntRange(1), default=60, show_default=True, metavar="N", help="Attacked runs.")
+@click.option("--seed", type=int, default=0, show_default=True, help="What they are drawn by.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to keep the answers.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out: ask what is missing and what failed.")
+@agent_options
+@json_option
+def injection(
+    folders: tuple[Path, ...],
+    sample: int,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    as_json: bool,
+    **chosen: Any,
+) -> int:
+    """Measure prompt injection: instructions planted in text, in a comment, in a file name, in front matter.
+
+    Each FOLDER has BIPIA's attacks.jsonl or AgentDojo's injection_goals.jsonl. Every run has a small workspace of its
+    own. Counted are answers that do what was planted, answers that are still right, and what a run did besides.
+    """
+    from agent.build import sandbox_of
+    from agent.roles import make_roles
+    from agent.settings import load_settings
+    from evals.injection import draw, load_attacks
+    from evals.injection_run import evaluate_injection
+    from evals.report import injection_table
+    from ingest.ids import digest
+    from retrieval.weights import user_cache
+
+    attacks = load_attacks(folders)
+    settings = load_settings(None, chosen | {"cache": False}).settings
+    fingerprint = {
+        "attacks": digest(repr(attacks).encode()),
+        "sample": f"{sample} by {seed}",
+        "settings": settings.model_dump_json(),
+        "sandbox": sandbox_of(settings).level if settings.max_steps else "no code",
+    }
+    with Meter(unit="questions", quiet=as_json) as meter:
+        report = evaluate_injection(
+            draw(attacks, sample, seed),
+            settings,
+            make_roles(settings, say=lambda line: click.echo(line, err=True)),
+            _pages,
+            out or user_cache() / "injection" / time.strftime("%Y%m%d-%H%M%S"),
+            fingerprint=fingerprint,
+            resume=resume,
+            on_progress=_shown(meter, "asking"),
+        )
+    if as_json:
+        print_json(report.as_json())
+    else:
+        click.echo(injection_table(report))
+    return 4 if report.errors else 0
+
+
+def _pages(answer: Answer) -> list[str]:
+    """What an answer becomes on the page, and in a reader of the Markdown that is saved: HTML, in both."""
+    from markdown_it import MarkdownIt
+
+    from ui import markup
+    from ui.markdown import as_markdown
+
+    labels = {cited.label for cited in answer.citations}
+    saved = MarkdownIt("commonmark", {"html": True}).enable("table").render(as_markdown(answer))
+    return [markup.prose(answer.answer, labels), saved]
 
 
 @evaluate.command()

@@ -64,8 +64,9 @@ def agent_options(command: Callable[P, R]) -> Callable[P, R]:
         ),
         click.option(
             "--sandbox",
-            type=click.Choice(["auto", "off"]),
-            help="auto: the model's code runs locked in, or not at all. off: it runs with your rights.",
+            type=click.Choice(["auto", "strong", "interpreter", "off"]),
+            help="Of the model's code. strong: locked in by the kernel; interpreter: one that reaches nothing; auto: "
+            "the first of these that can be had, or none of it runs; off: it runs with your rights.",
         ),
     )
     return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
