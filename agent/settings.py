@@ -49,7 +49,7 @@ class Settings(BaseModel):
     max_seconds: float = Field(120.0, gt=0, le=86_400, description="seconds a question may take")
     max_tokens: int | None = Field(None, ge=1, description="tokens a question may take, read and written together")
     max_cost: float | None = Field(None, gt=0, description="US dollars a question may take")
-    passages: int = Field(3, ge=1, le=20, description="passages the answer is written from")
+    passages: int = Field(5, ge=1, le=20, description="passages the answer is written from")
     breadth: int = Field(8, ge=1, le=20, description="passages that a search brings")
     profile: Literal["auto", "compact", "full"] = Field("auto", description="prompts; compact is for small models")
     form: Literal["auto", "short", "paragraph", "report", "table"] = Field(

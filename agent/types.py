@@ -122,7 +122,7 @@ class Limits:
     max_seconds: float = 120.0
     max_tokens: int | None = None
     max_cost: float | None = None
-    passages: int = 3
+    passages: int = 5
     breadth: int = 8
     profile: Literal["compact", "full"] = "compact"
     form: Form | Literal["auto"] = "auto"
