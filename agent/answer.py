@@ -44,8 +44,8 @@ def finished(text: str, *, cut: bool) -> str:
     return text if any(c.isalnum() for c in text) else ""
 
 
-def nothing_found(queries: Sequence[str]) -> str:
-    """Return the abstention, with what was searched for."""
-    if not queries:
-        return NOT_SAID
-    return f"{NOT_SAID} Searched for: {'; '.join(queries)}."
+def nothing_found(queries: Sequence[str], missed: Sequence[str] = ()) -> str:
+    """Return the abstention, with what was searched for, and the names of the question that what was found lacks."""
+    searched = f" Searched for: {'; '.join(queries)}." if queries else ""
+    lacks = f" What was found does not mention {', '.join(missed)}." if missed else ""
+    return f"{NOT_SAID}{searched}{lacks}"

@@ -394,12 +394,13 @@ class Agent:
             else:
                 claims = [] if denies(draft) else support(run.question, draft, quotable)
             checked = check(claims, run.document)
-            if draft and (missed := self._missed(run, checked)):
+            missed = self._missed(run, checked) if draft else ()
+            if missed:
                 checked = Checked("", (), supported=False)
                 span.set_attribute("hoplite.missed", missed)
             span.set_attribute("hoplite.citations", len(checked.citations))
             span.set_attribute("hoplite.supported", checked.supported)
-        return self._given(run, checked)
+        return self._given(run, checked, missed=missed)
 
     def _missed(self, run: Run, checked: Checked) -> tuple[str, ...]:
         """Return the question's names that stand in no passage which the draft was written from or is supported by.
@@ -410,9 +411,16 @@ class Agent:
         labels = run.answered_from | {citation.label for citation in checked.citations}
         return unheard(run.plan.names, [p for p in run.ledger if p.label in labels])
 
-    def _given(self, run: Run, checked: Checked, form: Form = "short", sections: tuple[Section, ...] = ()) -> Answer:
-        """Return the answer as it is given: with where its citations came from, and what the sources contradict each
-        other in."""
+    def _given(
+        self,
+        run: Run,
+        checked: Checked,
+        form: Form = "short",
+        sections: tuple[Section, ...] = (),
+        missed: tuple[str, ...] = (),
+    ) -> Answer:
+        """Return the answer as it is given: with where its citations came from, what the sources contradict each other
+        in, and where there is none, which names of the question were `missed`."""
         with run.stage("verify"):
             cited = tuple(self._traced(run, c) for c in checked.citations)
             found = contradictions(list(run.ledger), run.plan.names, run.kind) if checked.supported else ()
@@ -431,7 +439,7 @@ class Agent:
             stale = tuple(path for path in paths if run.changed(path))
         return Answer(
             question=run.asked,
-            answer=checked.text if checked.supported else nothing_found(run.toolbox.queries),
+            answer=checked.text if checked.supported else nothing_found(run.toolbox.queries, missed),
             abstained=not checked.supported,
             citations=cited if checked.supported else (),
             steps=tuple(run.steps),

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
 from agent.types import Answer, Citation
 
@@ -77,7 +78,7 @@ class Watch:
         elif (paths := _CHANGING.get(event)) is not None:
             for path in args[:paths]:
                 if isinstance(path, _PATH):
-                    self._wrote(event, path)
+                    self._wrote(event, _database(path) if event == "sqlite3.connect" else path)
         elif event == "subprocess.Popen":
             if os.path.realpath(os.fsdecode(args[0])) not in self._programs:
                 self.writes.append(f"started {os.fsdecode(args[0])}")
@@ -92,6 +93,12 @@ class Watch:
         real = os.path.realpath(os.fsdecode(path))
         if real != os.devnull and not any(real == own or real.startswith(own + os.sep) for own in self._own):
             self.writes.append(f"{event} {real}")
+
+
+def _database(address: str | bytes | os.PathLike[str]) -> str:
+    """The file of a database, which SQLite is told as a path or as `file:PATH?mode=…`."""
+    path = os.fsdecode(address)
+    return unquote(path.removeprefix("file:").partition("?")[0]) if path.startswith("file:") else path
 
 
 _watching: list[Watch] = []

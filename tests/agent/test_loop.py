@@ -93,6 +93,14 @@ def test_each_step_is_followed_by_what_is_known_and_what_is_lacking() -> None:
     assert events.index(after) == events.index(only(Stepped, events)[0]) + 1
 
 
+def test_a_draft_from_passages_that_lack_a_name_of_the_question_is_declined_and_the_name_is_said() -> None:
+    asked = "What keeps the letters of the harbour office for Egret?"
+    answer = agent(ScriptedModel(["Heron [1]", "Heron [1]"]), max_steps=0).ask(asked)
+    assert answer.abstained
+    assert answer.citations == ()
+    assert answer.answer.endswith("What was found does not mention Egret.")
+
+
 def test_what_the_found_passages_name_is_opened_before_the_model_is_asked() -> None:
     model = ScriptedModel(["42 [2]"])
     made = Agent(FakeLibrary(HERON, leads=True), chat=model, limits=Limits(breadth=1, max_steps=0))

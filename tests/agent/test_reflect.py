@@ -6,7 +6,7 @@ from fake_library import passage
 
 from agent.plan import make_plan
 from agent.plan_edit import rewritten
-from agent.reflect import Reflection, reflect
+from agent.reflect import Reflection, reflect, unheard
 
 QUESTION = "For how many days does the store of Heron keep letters?"
 
@@ -30,6 +30,12 @@ def test_a_name_that_no_passage_holds_is_lacking_however_many_words_are_covered(
 def test_a_name_must_stand_in_one_passage() -> None:
     reflection = seen("Who is Ada Quill?", "Ada Lovelace wrote.", "A quill is a feather.")
     assert reflection.lacking_names == ("Ada Quill",)
+
+
+def test_two_names_that_are_joined_may_stand_in_a_passage_each() -> None:
+    reflection = seen("What do Heron and Egret store?", "Heron stores letters.", "Egret stores maps.")
+    assert reflection.lacking_names == ()
+    assert unheard(["Heron and Egret"], [passage("1", "Heron stores letters.", "a.x")]) == ("Heron and Egret",)
 
 
 def test_names_that_the_evidence_brings_up_are_told_once_and_without_the_questions_own() -> None:

@@ -128,6 +128,7 @@ def test_what_this_process_does_outside_its_folders_is_seen(tmp_path: Path) -> N
     with Watch([own], [sys.executable]) as watch:
         (own / "a").write_text("x")
         sqlite3.connect(own / "b").close()
+        sqlite3.connect(f"file:{own / 'b'}?mode=rw", uri=True).close()
         (own / "a").read_text()
         subprocess.run([sys.executable, "-c", ""], check=True)
         socket.getaddrinfo("127.0.0.1", 80)

@@ -70,7 +70,7 @@ HELD_BY = {
         "tests/security/test_promises.py::test_p5_what_a_document_says_stands_between_the_marks_in_every_prompt",
     ),
     "P6": (
-        "tests/agent/test_loop.py::test_a_note_is_a_hint_to_the_steps_and_never_a_source_of_the_answer",
+        "tests/agent/test_tools.py::test_a_note_is_recalled_as_a_place_with_its_quote_and_is_no_evidence",
         "tests/security/test_promises.py::test_p6_a_poisoned_note_is_in_no_later_answer",
     ),
     "P7": ("tests/evals/test_injection.py::test_a_model_that_obeys_is_counted_and_brings_about_nothing",),
@@ -292,7 +292,7 @@ def test_p6_a_poisoned_note_is_in_no_later_answer(folder: Path) -> None:
     first = answered(asked(folder, speaks(f"{poison} [1]."), question=question))
     assert "Mallory" in first.answer
     notes = Memory(folder / ".hoplite" / "memory.sqlite").notes()
-    assert [(note.untrusted, "Mallory" in note.conclusion) for note in notes] == [(True, True)]
+    assert ["Mallory" in note.conclusion for note in notes] == [True]
     (folder / "guide.md").write_text(clean)
     model = speaks(f"{poison} [1].", f"recall({question!r})")
     later = asked(folder, model, question=question + " And what of `Zorilla`?")
