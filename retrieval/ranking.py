@@ -132,7 +132,7 @@ class Ranking:
         """How much of the question the words of a name say, together with those around it, times how much of the name
         the question says; 0 to 1."""
         found = [match for word in name if (match := self._asked_by(word))]
-        if not found:
+        if not found or not self._total:  # in a corpus of two chunks a word of one of them tells nothing
             return 0.0
         said = {word for match in (*found, *map(self._asked_by, around)) for word in match}
         return sum(self._worth[word] for word in said) / self._total * len(found) / len(name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +58,14 @@ def best(store: EdgeStore, query: str) -> str:
 )
 def test_a_name_or_a_path_whose_words_the_question_says_comes_first(store: EdgeStore, query: str, path: str) -> None:
     assert best(store, query) == path
+
+
+def test_words_that_tell_nothing_in_a_tiny_corpus_leave_the_scores(tmp_path: Path) -> None:
+    few = [prose("docs/backup.md", "Backup", "Backups are kept."), code("src/cold.py", "ColdStore", "KEEP_DAYS = 30")]
+    with closing(EdgeStore(tmp_path / "store", HashEmbedder.dim)) as store:
+        store.write(few, HashEmbedder().embed([c.text for c in few]))
+        scores = Ranking(store, "backup cold store").weighed({c.id: 0.5 for c in few})
+    assert list(scores.values()) == [0.5, 0.5]
 
 
 def test_tests_and_re_exports_stand_behind_code_that_is_as_good(store: EdgeStore) -> None:
