@@ -30,7 +30,7 @@ class Meter:
         self._bars: Bars | None = _bars(unit) if self._stream.isatty() and not quiet else None
         self._plain = self._bars is None and not quiet
         self._tasks: dict[str, TaskID] = {}
-        self._first: dict[str, int] = {}  # what was done already when it was first shown
+        self._first: dict[str, tuple[int, float]] = {}  # what was done already when it was first shown, and when
         self._last = self._begun = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -49,27 +49,31 @@ class Meter:
 
         `phase` is what is being done to it now, and stands in its place.
         """
-        first = self._first.setdefault(what, done)
+        now = time.monotonic()
+        first, since = self._first.setdefault(what, (done, now if self._first else self._begun))
         if self._bars is not None:
             if what not in self._tasks:
                 self._tasks[what] = self._bars.add_task(phase or what, total=total, note=note)
             self._bars.update(self._tasks[what], completed=done, total=total, note=note, description=phase or what)
-        elif self._plain and time.monotonic() - self._last >= EVERY:
-            self._last = time.monotonic()
-            self._stream.write(self._line(phase or what, done, done - first, total, note) + "\n")
+        elif self._plain and now - self._last >= EVERY:
+            self._last = now
+            self._stream.write(self._line(phase or what, done, (done - first, now - since), total, note) + "\n")
             self._stream.flush()
 
-    def _line(self, what: str, done: int, new: int, total: int | None, note: str) -> str:
+    def _line(self, what: str, done: int, since: tuple[int, float], total: int | None, note: str) -> str:
+        """One line. `since` it was first shown, so much was done in so many seconds."""
         scale, unit = (1_000_000, "MB") if self._unit == "bytes" else (1, self._unit)
         of = f" of {total // scale:,}" if total else ""
-        rate = new / scale / max(self._last - self._begun, 1e-9)
+        new, seconds = since
+        rate = new / scale / max(seconds, 1e-9)
         left = f", {_clock((total - done) / scale / rate)} left" if total and rate else ""
         speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
         return f"{what}: {done // scale:,}{of} {unit}, {speed} a second{left}{', ' + note if note else ''}".strip()
 
 
 def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    return f"{hours}:{minutes:02}:{int(seconds) % 60:02}" if hours else f"{minutes}:{int(seconds) % 60:02}"
 
 
 def _bars(unit: str) -> Bars:

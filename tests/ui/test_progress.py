@@ -34,7 +34,7 @@ def test_elsewhere_than_in_a_terminal_a_line_comes_now_and_then(monkeypatch: pyt
 
 
 def test_what_was_done_before_counts_for_neither_rate_nor_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 0.0, 0.0, 10.0, 10.0])
+    clock = iter([0.0, 0.0, 10.0])
     monkeypatch.setattr(progress, "EVERY", 0.0)
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     stream = io.StringIO()
@@ -42,6 +42,18 @@ def test_what_was_done_before_counts_for_neither_rate_nor_time_left(monkeypatch:
         meter.show("embedding", 900, 1_200)
         meter.show("embedding", 1_000, 1_200)
     assert stream.getvalue().splitlines()[1] == "embedding: 1,000 of 1,200 chunks, 10 a second, 0:20 left"
+
+
+def test_each_thing_has_its_own_clock_and_a_long_time_its_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.0, 500.0, 510.0])
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    with Meter(unit="questions", stream=stream) as meter:
+        meter.show("embedding", 0, 10)
+        meter.show("searching", 1, 1_002)
+        meter.show("searching", 2, 1_002)
+    assert stream.getvalue().splitlines()[2] == "searching: 2 of 1,002 questions, 0.1 a second, 2:46:40 left"
 
 
 def test_quiet_shows_nothing_even_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
