@@ -26,7 +26,7 @@ import click
 from evals.datasets import Question, load_questions
 from evals.metrics import mean, ndcg_at
 from evals.report import table
-from evals.retrieval_eval import DEPTH, bootstrap
+from evals.retrieval_eval import DEPTH, paired
 from evals.semble_model import written
 from ingest.errors import UserError
 from ingest.walk import walk
@@ -76,8 +76,8 @@ def rows(questions: Sequence[Question], found: Rankings) -> dict[str, Row]:
 
 def _ahead(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float, float]:
     """The mean difference and its interval."""
-    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
-    return mean(differences), *bootstrap(differences)
+    ahead = paired(ours, theirs)
+    return ahead.mean, ahead.low, ahead.high
 
 
 def cited(path: Path, indexed: Sequence[str]) -> tuple[Question, ...]:

@@ -95,10 +95,7 @@ def retrieval(
         else:
             report = evaluate_retrieval(data, indexed, lambda store: setup.searcher(), tell)
             shown = retrieval_table(report)
-    if as_json:
-        print_json(report.as_json())
-    else:
-        click.echo(shown)
+    _told(report.as_json(), shown, as_json=as_json)
 
 
 @evaluate.command()
@@ -148,10 +145,7 @@ def run(
             resume=resume,
             on_progress=_shown(meter, "asking"),
         )
-    if as_json:
-        print_json(report.as_json())
-    else:
-        click.echo(run_table(report))
+    _told(report.as_json(), run_table(report), as_json=as_json)
     return 4 if report.errors else 0
 
 
@@ -268,10 +262,7 @@ def injection(
             resume=resume,
             on_progress=_shown(meter, "asking"),
         )
-    if as_json:
-        print_json(report.as_json())
-    else:
-        click.echo(injection_table(report))
+    _told(report.as_json(), injection_table(report), as_json=as_json)
     return 4 if report.errors else 0
 
 
@@ -297,11 +288,16 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
     from evals.report import comparison_table
 
     comparison = compared(first, second)
-    if as_json:
-        print_json(comparison.as_json())
-    else:
-        click.echo(comparison_table(comparison))
+    _told(comparison.as_json(), comparison_table(comparison), as_json=as_json)
 
 
 def _shown(meter: Meter, what: str) -> Callable[[int, int], None]:
     return lambda done, total: meter.show(what, done, total)
+
+
+def _told(data: dict[str, object], table: str, *, as_json: bool) -> None:
+    """Print what was measured: the object for a script, or the table for a person."""
+    if as_json:
+        print_json(data)
+    else:
+        click.echo(table)
