@@ -18,15 +18,16 @@ STOP = ("\nQuestion:", "\nSources:", "\n\n\n")
 _LONGEST_EXCERPT = 1200
 
 
-def answer_messages(question: str, passages: Sequence[Passage], marker: Marker, profile: str) -> list[Message]:
-    """Return the conversation that asks for the answer: instructions and examples, fenced sources, the question last.
+def answer_messages(question: str, passages: Sequence[Passage], marker: Marker, prompt: str) -> list[Message]:
+    """Return the conversation that asks for the answer: a prompt's instructions and examples, fenced sources, the
+    question last.
 
     A small model reads the end of its prompt best, so the question stands after the sources. What comes before them is
     the same for every question, so that a model on this machine reads it once.
     """
     sources = "\n\n".join(shown(passage) for passage in passages)
     asked = f"Sources:\n{marker.wrap(sources)}\n\nQuestion: {visible(question)}\nAnswer:"
-    begun: list[Message] = [{"role": who, "content": text} for who, text in conversation(f"answer_{profile}")]
+    begun: list[Message] = [{"role": who, "content": text} for who, text in conversation(prompt)]
     return [*begun, {"role": "user", "content": asked}]
 
 

@@ -89,11 +89,14 @@ def support(question: str, draft: str, quotable: Sequence[Unit]) -> list[Claim]:
         text = unlabelled(sentence)
         if not any(c.isalnum() for c in text):
             continue
-        cited = [u for u in quotable if u.passage.label in labels]
-        claims.append(
-            Claim(text, _supporting(question, text, cited, quotable) or _supporting(question, text, quotable, quotable))
-        )
+        claims.append(Claim(text, supporting(question, text, labels, quotable)))
     return claims
+
+
+def supporting(question: str, claim: str, labels: Sequence[str], quotable: Sequence[Unit]) -> tuple[Unit, ...]:
+    """Return the units that support one claim, those of the passages that it cites tried first; () for none."""
+    cited = [u for u in quotable if u.passage.label in labels]
+    return _supporting(question, claim, cited, quotable) or _supporting(question, claim, quotable, quotable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,59 +3,46 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
-from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
 from agent.answer_cache import AnswerCache, still_stands
-from agent.budget import Budget, BudgetSpent, MeteredChat
-from agent.citations import Checked, Claim, check, denies, resolve, support, traced
+from agent.budget import Budget, MeteredChat
 from agent.clarify import clarify
-from agent.compose import Line, checked_prose, checked_table, doubtful, prose, report, section, settled, table, whole
-from agent.contradictions import contradictions
-from agent.extract import extract, quoted
-from agent.forms import Part, form_messages, max_tokens, parts, read_form
+from agent.forms import read_form
 from agent.gather import Gatherer, StepExecutor
-from agent.judge import MAX_TOKENS as VERDICTS
-from agent.judge import MOST, judge_messages, judged
 from agent.memory import Memory
 from agent.models import ChatModel
 from agent.notes import Draft, facts_of
 from agent.plan import Plan, make_plan
 from agent.plan_edit import announced
-from agent.reflect import Reflection, reflect, reflected, unheard
+from agent.reflect import Reflection, reflect, reflected
 from agent.roles import Roles, one_for_all
 from agent.run import Run
 from agent.types import (
     Answer,
     Answered,
-    AnswerToken,
-    Citation,
     Clarify,
-    Disagreement,
     Event,
-    Form,
     Library,
     Limits,
     Recalled,
     Reflected,
     Remembered,
     Searched,
-    Section,
     Step,
     Usage,
 )
-from agent.units import Unit, units
+from agent.writer import Writer
 from ingest.errors import UserError
 from ingest.languages.recognise import document_format
 from ingest.names import identifiers, unique
-from retrieval.types import Hit, Passage, SearchResult
+from retrieval.types import Hit, SearchResult
 
 _MOST_OPENED = 6  # passages that notes of earlier runs cite
 _LEADS = 6  # documents that the names in the first passages lead to
 _SECOND_DRAFT = 0.5  # share of a run's seconds after which no second draft begins
 _NAMES_PURSUED = 2  # names of the question that its search missed, each given a search of its own
-_LONGEST_DENIAL = 120  # characters of a draft that says nothing but that the sources do not say
 _LONGEST_QUESTION = 4000  # characters
 
 
@@ -84,6 +71,7 @@ class Agent:
         self._memory = memory
         self._limits = limits or Limits()
         self.sandbox = sandbox
+        self._writer = Writer(library, self._limits, sandbox)
         self._gatherer = Gatherer(executor, self._limits) if executor and self._chats.step else None
         self._budget: Budget | None = None
         self._busy = threading.Lock()
@@ -284,12 +272,12 @@ class Agent:
     def _answer(self, run: Run) -> Generator[Event, None, Answer]:
         """Write a draft and check it. Where nothing supports it and time remains, go back once: open what the passages
         name, and write from the passages that the first draft was not written from."""
-        if run.form != "short" and (longer := (yield from self._longer(run))) is not None:
+        if run.form != "short" and (longer := (yield from self._writer.longer(run))) is not None:
             return longer
         wanted = identifiers(run.question)
         asked = len(run.plan.parts) if run.plan.edited else 0
-        draft = yield from self._write(run, run.ledger.best(self._limits.passages, wanted, asked, run.remembered))
-        answer = self._verify(run, draft)
+        best = run.ledger.best(self._limits.passages, wanted, asked, run.remembered)
+        answer = (yield from self._writer.short(run, best)) or self._writer.extracted(run)
         if answer.abstained and run.asked_before and run.remembered and run.budget.has_share(_SECOND_DRAFT):
             run.asked_before = False
             yield Reflected("what earlier runs cited does not answer it: on to the rest", enough=False, then="back up")
@@ -307,157 +295,7 @@ class Agent:
         if not run.leads_followed:
             yield self._led(run)
         others = run.ledger.others(self._limits.passages, run.answered_from, wanted)
-        draft = yield from self._write(run, others)
-        return self._verify(run, draft) if draft else answer
-
-    def _longer(self, run: Run) -> Generator[Event, None, Answer | None]:
-        """Write a longer form, one call for each of its parts, and check it; None where nothing in it is supported."""
-        form = run.form
-        sections: list[Section] = []
-        found: list[Checked] = []
-        for part in parts(form, run.question, run.plan, run.ledger, self._limits.passages):
-            if part.title:
-                yield AnswerToken(f"\n\n## {part.title}\n\n")
-            draft = yield from self._write(run, part.passages, part)
-            checked, form = self._read(run, part, draft)
-            if checked.text and checked.text in {each.text for each in found}:
-                continue  # a small model writes a section once more under another title
-            found.append(checked)
-            sections.append(section(part, checked))
-        if not any(each.supported for each in found):
-            return None
-        if form != "report":
-            return self._given(run, found[0], form)
-        return self._given(run, report(sections, found), form, tuple(sections))
-
-    def _write(self, run: Run, passages: Sequence[Passage], part: Part | None = None) -> Generator[Event, None, str]:
-        """Write a draft in one call from these passages, a short answer or a part of a longer one. Returns it, "" where
-        there is none."""
-        if run.chat is None or not passages:
-            return ""
-        run.answered_from |= {passage.label for passage in passages}
-        if part is None:
-            messages = answer_messages(run.question, passages, run.marker, self._limits.profile)
-        else:
-            messages = form_messages(run.form, part, run.asked, run.marker, self._limits.profile)
-        tokens = MAX_TOKENS if part is None else max_tokens(run.form)
-        stage = run.open("answer")
-        try:
-            with stage.current():
-                call = run.chat.begin(messages, max_tokens=tokens, stop=STOP)
-            for piece in call:
-                yield AnswerToken(piece)
-        except BudgetSpent:
-            return ""
-        finally:
-            stage.close()
-        return finished(call.text, cut=call.cut is not None) if part is None else whole(call.text)
-
-    def _read(self, run: Run, part: Part, draft: str) -> tuple[Checked, Form]:
-        """Check the draft of a part of a longer form, and return it with the form that it has: a table that is none is
-        read as a paragraph. Without a draft the best sentences of its passages stand for it."""
-        with run.stage("verify"):
-            quotable = [unit for passage in run.ledger for unit in units(passage, run.kind(passage.path))]
-            denied = denies(draft) and len(draft) < _LONGEST_DENIAL
-            # A small model often denies what a section's own passages say.
-            if not draft or (denied and run.form == "report" and self._limits.profile == "compact"):
-                here = [u for u in quotable if u.passage in part.passages and not u.text.startswith("#")]
-                best = extract(f"{part.title} {run.question}", here) or extract(part.title, here)
-                claims = [Claim(quoted(u, run.kind(u.passage.path)), (u,)) for u in best]
-                return check(claims, run.document), "paragraph" if run.form == "table" else run.form
-            if denied:
-                return Checked("", (), supported=False), run.form
-            if run.form == "table" and (cells := table(draft, quotable)) is not None:
-                return checked_table(cells, run.document), "table"
-            lines = prose(draft, quotable)
-        lines = self._judged(run, lines, quotable)
-        return checked_prose(lines, run.document), "paragraph" if run.form == "table" else run.form
-
-    def _judged(self, run: Run, lines: list[Line], quotable: Sequence[Unit]) -> list[Line]:
-        """Ask a model that can judge about the sentences that words do not settle, all in one call."""
-        unsettled = doubtful(lines, quotable)[:MOST] if self._limits.judge and run.chats.judge else []
-        if not unsettled or run.chats.judge is None:
-            return lines
-        with run.stage("judge"):
-            try:
-                reply = run.chats.judge.complete(judge_messages(unsettled, run.marker), max_tokens=VERDICTS)
-            except BudgetSpent:
-                return lines
-        return settled(lines, judged(unsettled, reply.text))
-
-    def _verify(self, run: Run, draft: str) -> Answer:
-        """Check the draft; where a cap, or no model, left none, check the best sentences of the sources instead."""
-        with run.stage("verify") as span:
-            quotable = [unit for passage in run.ledger for unit in units(passage, run.kind(passage.path))]
-            if not draft:
-                claims = [Claim(quoted(u, run.kind(u.passage.path)), (u,)) for u in extract(run.question, quotable)]
-            else:
-                claims = [] if denies(draft) else support(run.question, draft, quotable)
-            checked = check(claims, run.document)
-            missed = self._missed(run, checked) if draft else ()
-            if missed:
-                checked = Checked("", (), supported=False)
-                span.set_attribute("hoplite.missed", missed)
-            span.set_attribute("hoplite.citations", len(checked.citations))
-            span.set_attribute("hoplite.supported", checked.supported)
-        return self._given(run, checked, missed=missed)
-
-    def _missed(self, run: Run, checked: Checked) -> tuple[str, ...]:
-        """Return the question's names that stand in no passage which the draft was written from or is supported by.
-
-        A small model answers "When was the maker of X founded?" from any page with a founding: of questions whose
-        passages are gone from the corpus, those with such a name are most.
-        """
-        labels = run.answered_from | {citation.label for citation in checked.citations}
-        return unheard(run.plan.names, [p for p in run.ledger if p.label in labels])
-
-    def _given(
-        self,
-        run: Run,
-        checked: Checked,
-        form: Form = "short",
-        sections: tuple[Section, ...] = (),
-        missed: tuple[str, ...] = (),
-    ) -> Answer:
-        """Return the answer as it is given: with where its citations came from, what the sources contradict each other
-        in, and where there is none, which names of the question were `missed`."""
-        with run.stage("verify"):
-            cited = tuple(self._traced(run, c) for c in checked.citations)
-            found = contradictions(list(run.ledger), run.plan.names, run.kind) if checked.supported else ()
-            differ = tuple(
-                Disagreement(
-                    each.about,
-                    each.values,
-                    (
-                        self._traced(run, resolve(each.units[0], run.document(each.units[0].passage.path))),
-                        self._traced(run, resolve(each.units[1], run.document(each.units[1].passage.path))),
-                    ),
-                )
-                for each in found
-            )
-            paths = unique([c.path for c in cited] if checked.supported else [p.path for p in run.ledger])
-            stale = tuple(path for path in paths if run.changed(path))
-        return Answer(
-            question=run.asked,
-            answer=checked.text if checked.supported else nothing_found(run.toolbox.queries, missed),
-            abstained=not checked.supported,
-            citations=cited if checked.supported else (),
-            steps=tuple(run.steps),
-            usage=run.budget.usage,
-            timings={**run.timings, "total": run.budget.seconds},
-            trace_id=run.trace_id,
-            stopped=run.budget.ended_by,
-            passages=tuple(run.ledger),
-            stale=stale,
-            models=run.budget.models,
-            form=form,
-            sections=sections,
-            disagreements=tuple(d for d in differ if all(c.verified for c in d.citations)),
-            sandbox=self.sandbox,
-        )
-
-    def _traced(self, run: Run, citation: Citation) -> Citation:
-        return traced(citation, stale=run.changed(citation.path), source=self._library.source_of(citation.path))
+        return (yield from self._writer.short(run, others)) or answer
 
     def _remember(self, run: Run, answer: Answer) -> Remembered:
         """Note what the sources bear out of an answer. An abstention makes no note: it would hint at nothing."""

@@ -20,7 +20,7 @@ def one_call(library: Library, chat: ChatModel, question: Question, *, profile: 
     """
     result = library.search(question.question, k=PASSAGES, hops=0, rerank=False)
     passages = library.passages(result, query=question.question, limit=PASSAGES)
-    messages = answer_messages(question.question, passages, Marker(), profile)
+    messages = answer_messages(question.question, passages, Marker(), f"answer_{profile}")
     said = chat.complete(messages, max_tokens=MAX_TOKENS, stop=STOP)
     shown = tuple(dict.fromkeys(passage.path for passage in passages))
     return RunAnswer(

@@ -662,3 +662,37 @@ def test_sources_that_contradict_each_other_are_named_with_both_citations() -> N
     assert (differ.about, set(differ.values)) == ("KEEP_DAYS", {"42", "30"})
     assert {c.path for c in differ.citations} == {"a.md", "b.md"}
     assert answer.answer == "42 [1]"
+
+
+RIVERS = {
+    "docs/alder.md": "# Alder\nThe Alder is 241 km long.\n",
+    "docs/birch.md": "# Birch\nThe Birch is 406 km long.\n",
+}
+LONGER = "Which is longer, the Alder or the Birch?"
+
+
+def compared(draft: str, **limits: Any) -> tuple[ScriptedModel, list[Event]]:
+    model = ScriptedModel([draft])
+    fixed = Limits(breadth=2, max_steps=0, **limits)
+    return model, list(Agent(FakeLibrary(RIVERS), chat=model, limits=fixed).stream(LONGER))
+
+
+def test_what_a_small_model_reads_out_of_two_sides_is_compared_by_the_agent() -> None:
+    model, events = compared("Alder: 241 km [1]\nBirch: 406 km [2]\nAnswer: the Alder", profile="compact")
+    [answered] = only(Answered, events)
+    assert model.calls[0][0]["content"].startswith("You compare two things")
+    assert answered.answer.answer == "Birch [1] [2]"
+    assert {c.path for c in answered.answer.citations} == set(RIVERS)
+    assert only(Reflected, events)[-1].line == "compared: Alder: 241 km; Birch: 406 km"
+
+
+def test_where_nothing_can_be_compared_the_models_own_answer_is_checked() -> None:
+    _, events = compared("Alder: 241 km [1]\nBirch: 4,060 km [2]\nAnswer: the Alder", profile="compact")
+    [answered] = only(Answered, events)
+    assert answered.answer.answer.startswith("the Alder [1]")
+
+
+def test_a_model_that_can_compare_is_asked_for_the_answer() -> None:
+    model, events = compared("the Birch [2]", profile="full")
+    assert not model.calls[0][0]["content"].startswith("You compare two things")
+    assert only(Answered, events)[0].answer.answer.startswith("the Birch")
