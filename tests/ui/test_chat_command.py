@@ -154,7 +154,7 @@ class Stopped:
 
 
 def test_ctrl_c_stops_the_run_and_keeps_its_answer(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "agent_for", lambda library, chosen: Stopped())
+    monkeypatch.setattr(chat, "agent_for", lambda library, chosen, **_: Stopped())
     before = signal.getsignal(signal.SIGINT)
     result = talk("Who?", "/save x.md")
     assert "Heron, so far" in result.stdout
@@ -164,7 +164,7 @@ def test_ctrl_c_stops_the_run_and_keeps_its_answer(talk: Talk, monkeypatch: pyte
 
 
 def test_a_second_ctrl_c_gives_the_run_up(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "agent_for", lambda library, chosen: Stopped(interrupts=2))
+    monkeypatch.setattr(chat, "agent_for", lambda library, chosen, **_: Stopped(interrupts=2))
     result = talk("Who?", "/help")
     assert (result.exit_code, result.stdout) == (130, "")
 
