@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from provider import Provider, answers, begun, sent, serving, text
+from provider import Provider, answers, begun, fails, sent, serving, text
 
 from agent import retries
 from agent.models import FREE, LONGEST_REPLY, Completion, Message, Price, StreamedChat, make_chat
@@ -70,19 +70,6 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
         monkeypatch.setenv("OPENAI_API_KEY", "right")
         monkeypatch.setattr(retries, "FIRST_WAIT", 0.01)
         yield server
-
-
-def fails(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        body = b'{"error": {"message": "not\\nnow", "type": "x"}}'
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
 
 
 def drops(handler: BaseHTTPRequestHandler) -> None:
