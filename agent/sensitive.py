@@ -147,6 +147,11 @@ _TYPE = re.compile(
     re.IGNORECASE,
 )
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\Z")
+# What a field or a setting for a password is called: new_password, newPassword, DB_PASSWORD.
+_FIELD = re.compile(
+    r"(?:[A-Za-z]+[_-]|[a-z]+(?=P))*(?:[Pp]ass(?:word|wd|phrase|code)s?|[Pp]wd|PASS(?:WORD|WD|PHRASE|CODE)|PWD)"
+    r"(?:[_-][A-Za-z]+|[A-Z][a-z]+)*\Z"
+)
 _TELLING = re.compile(rf"(?:{_PASS}|secret|token|key)", re.IGNORECASE)
 
 
@@ -182,7 +187,7 @@ def _is_key(value: str) -> bool:
 
 def _is_password(value: str) -> bool:
     """Whether a string beside "password" is one, and not the name of a field or of a setting."""
-    return len(value) >= 3 and _written_out(value) and (_mixed(value) or not _TELLING.search(value))
+    return len(value) >= 3 and _written_out(value) and not _FIELD.match(value)
 
 
 def _assigned(match: re.Match[str]) -> Span | None:
