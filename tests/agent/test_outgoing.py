@@ -21,7 +21,7 @@ from agent.loop import Agent
 from agent.models import Message, make_chat
 from agent.outgoing import Outgoing, leaves_the_machine, store_host
 from agent.settings import Settings
-from agent.types import Answer, Answered, AnswerToken, Sent, Stepped
+from agent.types import Answer, Answered, AnswerToken, Rewritten, Sent, Stepped
 from ingest.errors import ModelUnavailable
 from retrieval.types import Place
 from retrieval.workspace import create
@@ -158,17 +158,24 @@ def test_secrets_are_masked_by_default_and_personal_data_is_by_choice(provider: 
 
 
 def test_a_follow_up_is_rewritten_and_answered_without_a_value_leaving(provider: Provider) -> None:
-    def rewrites(turns: Turns) -> str:
-        return f"Which card does {stands_for('for ')(turns)} pay with?" if "follow" in told(turns).lower() else ""
-
-    provider.script = [says("Heron keeps them for ", stands_for("for "), " [1]"), says(rewrites), says("It does [1]")]
-    made, conversation = agent(), Conversation()
-    list(conversation.stream(made, EASY))
-    list(conversation.stream(made, "Which card does she pay with?"))
-    assert len(provider.bodies) > 1
-    assert [value for value in SECRETS | PERSONAL if value in seen(provider)] == []
-    words = {JANE: set(STAND_IN.findall(seen(provider)))}
-    assert len({word for word in words[JANE] if word.startswith("EMAIL_1_")}) == 1
+    files = {
+        "heron.md": "# Heron\nHeron keeps the letters of the harbour office in `ReedStore`.\n",
+        "reed.py": f"class ReedStore:\n    KEEP = 42  # days, of letters to {JANE}\n",
+    }
+    provider.script = [
+        says("42 days, of letters to ", stands_for("letters to "), " [1]"),
+        says("Who keeps the letters to ", stands_for("letters to "), "?"),
+        says("Heron keeps the letters [1]"),
+    ]
+    made, conversation = agent(files), Conversation()
+    list(conversation.stream(made, "For how many days are letters kept?"))
+    events = list(conversation.stream(made, "Who keeps them?"))
+    assert events[0] == Rewritten("Who keeps them?", f"Who keeps the letters to {JANE}?", "model")
+    assert "You rewrite the last question" in told(provider.asked[1]["messages"])
+    assert JANE not in seen(provider)
+    assert len(set(STAND_IN.findall(seen(provider)))) == 1
+    [answer] = [event.answer for event in events if isinstance(event, Answered)]
+    assert answer.sent == Sent((ELSEWHERE,), "all", {"email": 1})
 
 
 def test_the_model_is_told_of_stand_ins_only_where_there_are_any(provider: Provider) -> None:
