@@ -25,7 +25,7 @@ from agent.plan import Plan, make_plan
 from agent.plan_edit import announced
 from agent.reflect import Reflection, reflect, reflected, unheard
 from agent.roles import Roles, one_for_all
-from agent.run import Run
+from agent.run import Run, refused
 from agent.types import (
     Answer,
     Answered,
@@ -107,7 +107,11 @@ class Agent:
 
         Raises UserError for an empty question, for a second run at the same time, and where the model is unavailable.
         """
-        run = self._begin(question, plan)
+        try:
+            run = self._begin(question, plan)
+        except UserError as error:
+            refused(question, error)
+            raise
         run.note("sandbox.level", self.sandbox)
         try:
             if not fresh and (kept := self._kept(run)) is not None:
@@ -121,6 +125,9 @@ class Agent:
             self._keep(run, answer)
             yield Answered(answer)
             yield self._remember(run, answer)
+        except (Exception, KeyboardInterrupt) as error:
+            run.failed(error)
+            raise
         finally:
             self._end(run)
 
@@ -381,7 +388,7 @@ class Agent:
         with run.stage("judge"):
             try:
                 reply = run.chats.judge.complete(judge_messages(unsettled, run.marker), max_tokens=VERDICTS)
-            except BudgetSpent:
+            except (BudgetSpent, UserError):  # of the model: what it does not judge stays as it is
                 return lines
         return settled(lines, judged(unsettled, reply.text))
 

@@ -92,6 +92,10 @@ class Run:
         """Set an attribute of the root span."""
         self._span.set_attribute(name, value)
 
+    def failed(self, error: BaseException) -> None:
+        """Say on the root span what ended the run without an answer."""
+        self._span.set_status(trace.StatusCode.ERROR, f"{type(error).__name__}: {error}")
+
     def end(self) -> None:
         """Close the root span."""
         self._span.set_attribute("hoplite.stopped", self.budget.ended_by or "")
@@ -130,6 +134,13 @@ class Run:
     def shown(self, labels: Iterator[str] | tuple[str, ...]) -> tuple[Passage, ...]:
         """Return the passages under these labels."""
         return tuple(p for label in labels if (p := self.ledger.get(label)) is not None)
+
+
+def refused(question: str, error: UserError) -> None:
+    """Leave a trace of a question for which no run began: its root alone, with the reason."""
+    span = trace.get_tracer(_TRACER).start_span("ask", attributes={"hoplite.question": question})
+    span.set_status(trace.StatusCode.ERROR, f"{type(error).__name__}: {error}")
+    span.end()
 
 
 @dataclass(slots=True)
