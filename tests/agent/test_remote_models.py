@@ -278,11 +278,9 @@ def test_an_address_that_takes_no_connection_is_left(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(("address", "read"), [("http://127.0.0.1:9/v1", 180.0), ("https://api.example/v1", 60.0)])
 def test_how_long_a_provider_is_waited_for(address: str, read: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    import litellm
-
     seen: list[Any] = []
     monkeypatch.setenv("OPENAI_BASE_URL", address)
-    monkeypatch.setattr(litellm, "completion", lambda **options: seen.append(options["timeout"]) or ())
+    monkeypatch.setattr(remote_models._litellm(), "completion", lambda **options: seen.append(options["timeout"]) or ())
     unavailable()
     (timeout,) = seen
     assert timeout.connect == 5.0
