@@ -100,6 +100,7 @@ class Gatherer:
                 raise aborted.__cause__ or UserError(str(aborted)) from None
             except UserError as error:  # of the model: what was found before may answer all the same
                 outcome = Outcome("", "", str(error), final=True)
+                run.model_failed = True
             finally:
                 deadline.cancel()
             span.set_attribute("hoplite.step", number)

@@ -180,10 +180,11 @@ class Agent:
         return replace(kept, question=run.asked, usage=Usage(), timings=timings, trace_id=run.trace_id)
 
     def _keep(self, run: Run, answer: Answer) -> None:
-        """Keep the answer for the same question. Notes are in no key, and they reach the code steps and what was opened
-        from memory: an answer that these were behind may be another one when the notes are."""
+        """Keep the answer for the same question, unless a better one can be had once a model is back. Notes are in no
+        key, and they reach the code steps and what was opened from memory: an answer that these were behind may be
+        another one when the notes are."""
         hinted = run.remembered or (run.notes and any(step.kind == "code" for step in run.steps))
-        if self._answers is not None and not hinted and not run.plan.edited:
+        if self._answers is not None and not hinted and not run.plan.edited and not run.model_failed:
             self._answers.keep(run.asked, answer)
 
     def _recall(self, run: Run) -> Recalled:
@@ -388,7 +389,10 @@ class Agent:
         with run.stage("judge"):
             try:
                 reply = run.chats.judge.complete(judge_messages(unsettled, run.marker), max_tokens=VERDICTS)
-            except (BudgetSpent, UserError):  # of the model: what it does not judge stays as it is
+            except BudgetSpent:
+                return lines
+            except UserError:  # of the model: what it does not judge stays as it is
+                run.model_failed = True
                 return lines
         return settled(lines, judged(unsettled, reply.text))
 

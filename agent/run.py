@@ -58,6 +58,7 @@ class Run:
         self.steps: list[Step] = []
         self.found: tuple[Hit, ...] = ()  # by the search for the question itself: where leads start
         self.leads_followed = False
+        self.model_failed = False  # where the run went on without it
         self.answered_from: set[str] = set()  # labels that a draft was written from
         self.timings: dict[str, float] = {}
         self._documents: dict[str, Document | None] = {}

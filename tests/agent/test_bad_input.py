@@ -212,6 +212,17 @@ def test_half_an_answer_is_an_error(ends: Asking, provider: Provider, half: Call
     assert len(provider.asked) == 1
 
 
+def test_a_judge_that_fails_leaves_the_draft_as_it_was_checked_without_one(ends: Asking) -> None:
+    def away(messages: Sequence[Message]) -> str:
+        raise ModelUnavailable("away")
+
+    said = "Heron carefully keeps the letters of the harbour office"
+    model = ScriptedModel([f"Heron keeps letters [1]. {said}.", away])
+    answer = ends(model, form="paragraph", judge=True, max_steps=0).answer
+    assert answer.answer.endswith(f"{said} [no source].")
+    assert model.unspoken == 0
+
+
 def test_a_conversation_beyond_the_window_is_shortened_once(ends: Asking, provider: Provider) -> None:
     provider.script = [too_long, says("Heron [1]")]
     ended = ends(openai())

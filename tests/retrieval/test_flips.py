@@ -72,7 +72,7 @@ def test_fifty_flipped_bits_at_once_are_told_with_the_repair_which_mends_them(wo
 
 def test_a_flipped_bit_is_told_or_the_index_still_answers(workspace: Workspace, tmp_path: Path) -> None:
     chance, seen, sound = random.Random(SEED), Counter[str](), tmp_path / "sound"
-    for _ in range(120):
+    for _ in range(80):
         victim = chance.choice(files(workspace, ".sqlite", ".json", ".i64", ".f32", ".info"))
         shutil.copyfile(victim, sound)
         flip(victim, chance)
