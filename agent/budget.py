@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agent.models import ChatModel, Completion, Message
+from agent.models import CALL_SECONDS, ChatModel, Completion, Message
 from agent.types import Usage
-from ingest.errors import HopliteError, UserError
+from ingest.errors import HopliteError, ModelUnavailable, UserError
 
 Reason = Literal["seconds", "tokens", "dollars", "stop"]
 
 _GLANCE = 0.1  # seconds between looks at the clock and the stop request while a model is silent
+# A model looks at its clock with every piece of text. This is for a line that is held open without any.
+_LONGEST_CALL = CALL_SECONDS + 5.0
 _TURN = 16  # tokens that a turn takes beside its text
 
 
@@ -158,14 +160,16 @@ class Call:
     """One model call under way in a thread of its own. Iterate it for the pieces of text as they come.
 
     Afterwards `text` holds what came, `completion` the model's account of it, and `cut` the reason where the budget
-    ended the call. An error of the model is raised by the iteration.
+    ended the call. The iteration raises the model's error, and ModelUnavailable where it neither answers nor ends.
     """
 
-    def __init__(self, begin: Callable[[Callable[[str], None]], Completion], budget: Budget) -> None:
+    def __init__(self, name: str, begin: Callable[[Callable[[str], None]], Completion], budget: Budget) -> None:
+        self.name = name
         self.text = ""
         self.completion: Completion | None = None
         self.cut: Reason | None = None
         self._budget = budget
+        self._deadline = time.monotonic() + _LONGEST_CALL
         self._pieces: queue.SimpleQueue[str | Completion | BaseException] = queue.SimpleQueue()
         # The model's span must find its parent: a new thread starts without the context.
         context = contextvars.copy_context()
@@ -192,6 +196,12 @@ class Call:
                 if (reason := self._budget.spent) is not None:
                     self.cut = reason  # the thread ends at its next token; nobody waits for it
                     return
+                if time.monotonic() > self._deadline:
+                    self.cut = "seconds"
+                    raise ModelUnavailable(
+                        f"The model {self.name} held the line for {_LONGEST_CALL:.0f} seconds and did not answer. Ask "
+                        "another one with `--model`; `--model none` answers without one."
+                    ) from None
                 continue
             if isinstance(piece, BudgetSpent):
                 self.cut = piece.reason
@@ -238,7 +248,7 @@ class MeteredChat:
             self._budget.settle(held, done)
             return done
 
-        return Call(work, self._budget)
+        return Call(self.name, work, self._budget)
 
     def _hold(self, messages: Sequence[Message], max_tokens: int) -> Hold:
         """Keep aside what a call takes at most. Prose and code have some four bytes a token, so two is safe."""

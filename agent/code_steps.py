@@ -86,6 +86,8 @@ class CodeSteps:
             error = visible(str(failed.message))[:_LONGEST_PRINT]
         except AgentGenerationError as failed:
             raise failed.__cause__ or failed from None
+        if error is None and not str(record.code_action or "").strip():
+            error = _NO_CODE
         self._last = Outcome(str(record.code_action or ""), self._observation(record), error, final)
         return self._last
 

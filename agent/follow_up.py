@@ -22,6 +22,7 @@ from agent.plan import question_names
 from agent.prompts import prompt
 from agent.terms import STOPWORDS, content, numbers
 from agent.types import Answer
+from ingest.errors import UserError
 from ingest.names import identifiers, unique, words
 
 _TURNS_SHOWN = 3  # to a model
@@ -377,7 +378,7 @@ def _by_model(question: str, turns: Sequence[Turn], chat: MeteredChat) -> str | 
     ]
     try:
         text = chat.complete(messages, max_tokens=_MAX_TOKENS, stop=("\n\n",)).text
-    except BudgetSpent:
+    except (BudgetSpent, UserError):  # the run asks the model itself, and says what is wrong with it
         return None
     written = " ".join(text.strip().strip('"').removeprefix("Rewritten question:").split())
     return written if accepted(question, written, turns) else None

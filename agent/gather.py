@@ -85,7 +85,8 @@ class Gatherer:
         return CodeSteps(chat, run.toolbox, self._executor, self._limits.profile, _task(run, reflection, self._limits))
 
     def _step(self, run: Run, steps: CodeSteps, number: int) -> tuple[Stepped, bool]:
-        """Take one step. Raises what the model call raised, and what made the executor give up."""
+        """Take one step, the last one where the model fails. Raises BudgetSpent, and what made the executor give up."""
+        from agent.code_steps import Outcome
         from agent.executor import RunAborted
 
         before, known = run.budget.seconds, run.ledger.next_label
@@ -97,6 +98,9 @@ class Gatherer:
                 outcome = steps.step()
             except RunAborted as aborted:
                 raise aborted.__cause__ or UserError(str(aborted)) from None
+            except UserError as error:  # of the model: what was found before may answer all the same
+                outcome = Outcome("", "", str(error), final=True)
+                run.model_failed = True
             finally:
                 deadline.cancel()
             span.set_attribute("hoplite.step", number)

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from agent.local_server import stamp
 from agent.models import CONNECT_SECONDS, IDLE_SECONDS, Piece, Request, Say, Stream
-from agent.retries import Passing
+from agent.retries import Passing, TooLong
 from ingest.errors import ModelUnavailable, UserError
 from ingest.ids import digest
 from retrieval import weights
@@ -328,4 +328,5 @@ def _refused(body: bytes) -> UserError:
         reason = json.loads(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):
         reason = body.decode("utf-8", "replace")[:300]
-    return UserError(f"The local language model refused the request: {reason}. Ask with fewer or shorter passages.")
+    kind = TooLong if "exceed" in reason and "context" in reason else UserError
+    return kind(f"The local language model refused the request: {reason}. Ask with fewer or shorter passages.")

@@ -19,7 +19,7 @@ from agent.plan import Plan, make_plan
 from agent.plan_edit import announced
 from agent.reflect import Reflection, reflect, reflected
 from agent.roles import Roles, one_for_all
-from agent.run import Run
+from agent.run import Run, refused
 from agent.types import (
     Answer,
     Answered,
@@ -98,7 +98,11 @@ class Agent:
 
         Raises UserError for an empty question, for a second run at the same time, and where the model is unavailable.
         """
-        run = self._begin(question, plan)
+        try:
+            run = self._begin(question, plan)
+        except UserError as error:
+            refused(question, error)
+            raise
         run.note("sandbox.level", self.sandbox)
         try:
             if not fresh and (kept := self._kept(run)) is not None:
@@ -113,6 +117,9 @@ class Agent:
             self._keep(run, answer)
             yield Answered(answer)
             yield self._remember(run, answer)
+        except (Exception, KeyboardInterrupt) as error:
+            run.failed(error)
+            raise
         finally:
             self._end(run)
 
@@ -166,10 +173,11 @@ class Agent:
         return replace(kept, question=run.asked, usage=Usage(), timings=timings, trace_id=run.trace_id, sent=sent)
 
     def _keep(self, run: Run, answer: Answer) -> None:
-        """Keep the answer for the same question. Notes are in no key, and they reach the code steps and what was opened
-        from memory: an answer that these were behind may be another one when the notes are."""
+        """Keep the answer for the same question, unless a better one can be had once a model is back. Notes are in no
+        key, and they reach the code steps and what was opened from memory: an answer that these were behind may be
+        another one when the notes are."""
         hinted = run.remembered or (run.notes and any(step.kind == "code" for step in run.steps))
-        if self._answers is not None and not hinted and not run.plan.edited:
+        if self._answers is not None and not hinted and not run.plan.edited and not run.model_failed:
             self._answers.keep(run.asked, answer)
 
     def _recall(self, run: Run) -> Recalled:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from opentelemetry import trace
 
+from agent.compact import compacted
 from agent.prompts import version
-from agent.retries import Passing, wait_before
+from agent.retries import Passing, TooLong, wait_before
 from ingest.errors import ModelUnavailable, UserError
 
 if TYPE_CHECKING:
@@ -198,12 +199,22 @@ class StreamedChat:
             return replace(completion, dollars=dollars)
 
     def _try(self, request: Request, reply: _Reply, span: trace.Span) -> Completion:
-        """Ask, and again while what failed may pass. Text that was shown cannot be taken back: after it, never."""
+        """Ask, and again while what failed may pass, and once with less to read where it was too long. Text that was
+        shown cannot be taken back: after it, never."""
         attempt = 1
+        shortened = False
         while True:
             try:
                 with closing(self.stream(request)) as pieces:
                     return reply.read(pieces, request)
+            except TooLong as error:
+                shorter = None if shortened or reply.text else compacted(request.messages)
+                if shorter is None:
+                    raise
+                shortened = True
+                request = replace(request, messages=shorter)
+                span.add_event("compacted", {"hoplite.error": str(error)})
+                reply.on_token("")
             except Passing as error:
                 attempt += 1
                 wait = None if reply.text else wait_before(attempt, error.after, request.seconds_left)

@@ -8,8 +8,8 @@ from collections.abc import Generator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.models import CONNECT_SECONDS, FREE, Piece, Price, Request, Stream, members
-from agent.retries import Passing, seconds_asked
+from agent.models import CALL_SECONDS, CONNECT_SECONDS, FREE, Piece, Price, Request, Stream, members
+from agent.retries import Passing, TooLong, seconds_asked
 from ingest.errors import ModelUnavailable
 from ingest.hosts import is_loopback
 
@@ -22,6 +22,10 @@ _ADDRESSES = {
     "lm_studio": ("LM_STUDIO_API_BASE", ""),
 }
 _PASSING = frozenset({408, 429})  # and all from 500 on
+
+READ_SECONDS = 60.0
+"""How long a provider elsewhere may send nothing. One on this machine has the whole call: reading a long prompt without
+a graphics card takes minutes, in silence."""
 
 
 def _address(name: str) -> str:
@@ -87,14 +91,19 @@ def _litellm() -> Any:
     return litellm
 
 
-def litellm_stream(name: str) -> Stream:
-    """A provider over LiteLLM, which reads the key of the provider that `name` names from the environment."""
+def litellm_stream(name: str, silence: float | None = None) -> Stream:
+    """A provider over LiteLLM, which reads the key of the provider that `name` names from the environment.
+
+    It may send nothing for `silence` seconds; None is `READ_SECONDS`, on this machine a call's whole time.
+    """
+    patience = silence or (READ_SECONDS if _is_remote(name) else CALL_SECONDS)
 
     def stream(request: Request) -> Generator[Piece, None, None]:
         litellm = _litellm()
         import httpx
         import openai
 
+        left = request.seconds_left
         try:
             answer = litellm.completion(
                 # Ollama's older interface flattens the conversation into one prompt.
@@ -106,7 +115,7 @@ def litellm_stream(name: str) -> Stream:
                 api_base=_address(name) or None,
                 stream=True,
                 stream_options={"include_usage": True},
-                timeout=httpx.Timeout(request.seconds_left, connect=CONNECT_SECONDS),
+                timeout=httpx.Timeout(left, connect=CONNECT_SECONDS, read=min(patience, left)),
                 num_retries=0,
                 max_retries=0,
                 drop_params=True,
@@ -117,16 +126,22 @@ def litellm_stream(name: str) -> Stream:
                 said = said or piece != Piece()
                 yield piece
         except openai.OpenAIError as error:  # The root of LiteLLM's errors, whichever the provider.
-            raise _failed(name, error) from error
+            raise _failed(name, error, patience if patience < left else None) from error
         if not said:  # A page for people, for example, is a stream without a single event.
             raise ModelUnavailable(_unavailable(name, "it sent neither text nor a count of tokens."))
+        if name.split("/")[0] in _ADDRESSES and not _ended(answer):
+            raise ModelUnavailable(_unavailable(name, "its answer broke off in the middle."))
 
     return stream
 
 
-def _failed(name: str, error: Exception) -> ModelUnavailable:
-    """What a provider's error means: whether it may pass, and when to come back. Raises TimeoutError for a silence."""
+def _failed(name: str, error: Exception, patience: float | None) -> ModelUnavailable:
+    """What a provider's error means: whether it may pass, and when to come back.
+
+    `patience` is how long it might be silent, None where that was until the deadline: then TimeoutError is raised.
+    """
     import httpx
+    import litellm
 
     causes = list(_causes(error))
     reason = " ".join(str(error).split())[:300]
@@ -134,11 +149,21 @@ def _failed(name: str, error: Exception) -> ModelUnavailable:
     # LiteLLM gives an address where nobody listens as error 500 too; that does not pass within a call.
     absent = any(isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout) for cause in causes)
     if not absent and any(isinstance(cause, httpx.TimeoutException) for cause in causes):
-        raise TimeoutError from error
+        if patience is None:
+            raise TimeoutError from error
+        return ModelUnavailable(_unavailable(name, f"it sent nothing for {patience:.0f} seconds."))
+    if isinstance(error, litellm.ContextWindowExceededError):
+        return TooLong(_unavailable(name, reason))
     if absent or not (status in _PASSING or status >= 500):
         return ModelUnavailable(_unavailable(name, reason))
     headers = getattr(error, "litellm_response_headers", None) or {}
     return Passing(_unavailable(name, reason), seconds_asked(headers.get("retry-after")))
+
+
+def _ended(answer: Any) -> bool:
+    """Whether the provider said that its answer is over. LiteLLM gives a last chunk that says so in any case, and keeps
+    apart what came from the provider."""
+    return any(getattr(answer, of, None) for of in ("received_finish_reason", "intermittent_finish_reason"))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

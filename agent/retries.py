@@ -8,9 +8,12 @@ from email.utils import parsedate_to_datetime
 
 from ingest.errors import ModelUnavailable
 
-ATTEMPTS = 4
-FIRST_WAIT = 0.5
+ATTEMPTS = 5
+FIRST_WAIT = 1.0
 """Seconds before the second attempt; each further wait is twice as long."""
+
+LONGEST_ASKED = 120.0
+"""Seconds. A provider that asks to come back later than that has refused: nobody waits so long for an answer."""
 
 
 class Passing(ModelUnavailable):
@@ -24,13 +27,20 @@ class Passing(ModelUnavailable):
         self.after = after
 
 
+class TooLong(ModelUnavailable):
+    """A conversation is longer than the model's window. The same again fails again; a shorter one may not."""
+
+
 def wait_before(attempt: int, after: float | None, seconds_left: float) -> float | None:
     """Return the seconds to wait before attempt number `attempt` (the first is 1), None where it is not to be made.
 
-    What the provider asks for is honoured; else the wait doubles from one attempt to the next and is drawn from its
-    upper half, so that callers that failed together do not come back together. No wait outlives the call's deadline.
+    What the provider asks for is honoured up to `LONGEST_ASKED`; else the wait doubles from one attempt to the next and
+    is drawn from its upper half, so that callers that failed together do not come back together. No wait outlives the
+    call's deadline.
     """
     if attempt > ATTEMPTS:
+        return None
+    if after is not None and after > LONGEST_ASKED:
         return None
     doubled = FIRST_WAIT * 2 ** (attempt - 2)
     wait = doubled * random.uniform(0.5, 1) if after is None else after  # noqa: S311  # Spreads callers; no secret.

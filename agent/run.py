@@ -58,6 +58,7 @@ class Run:
         self.steps: list[Step] = []
         self.found: tuple[Hit, ...] = ()  # by the search for the question itself: where leads start
         self.leads_followed = False
+        self.model_failed = False  # where the run went on without it
         self.answered_from: set[str] = set()  # labels that a draft was written from
         self.timings: dict[str, float] = {}
         self._documents: dict[str, Document | None] = {}
@@ -98,6 +99,10 @@ class Run:
             self._span.set_attributes({"hoplite.sent.to": sent.to, "hoplite.mask": sent.mask})
             self._span.set_attributes({f"hoplite.masked.{kind}": count for kind, count in sent.masked.items()})
 
+    def failed(self, error: BaseException) -> None:
+        """Say on the root span what ended the run without an answer."""
+        self._span.set_status(trace.StatusCode.ERROR, f"{type(error).__name__}: {error}")
+
     def end(self) -> None:
         """Close the root span."""
         self._span.set_attribute("hoplite.stopped", self.budget.ended_by or "")
@@ -136,6 +141,13 @@ class Run:
     def shown(self, labels: Iterator[str] | tuple[str, ...]) -> tuple[Passage, ...]:
         """Return the passages under these labels."""
         return tuple(p for label in labels if (p := self.ledger.get(label)) is not None)
+
+
+def refused(question: str, error: UserError) -> None:
+    """Leave a trace of a question for which no run began: its root alone, with the reason."""
+    span = trace.get_tracer(_TRACER).start_span("ask", attributes={"hoplite.question": question})
+    span.set_status(trace.StatusCode.ERROR, f"{type(error).__name__}: {error}")
+    span.end()
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from agent.reflect import unheard
 from agent.run import Run
 from agent.types import Answer, AnswerToken, Citation, Disagreement, Event, Form, Library, Limits, Reflected, Section
 from agent.units import Unit, units
+from ingest.errors import UserError
 from ingest.names import prose_name, unique
 from retrieval.types import Passage
 
@@ -141,6 +142,9 @@ class Writer:
             try:
                 reply = run.chats.judge.complete(judge_messages(unsettled, run.marker), max_tokens=VERDICTS)
             except BudgetSpent:
+                return lines
+            except UserError:  # of the model: what it does not judge stays as it is
+                run.model_failed = True
                 return lines
         return settled(lines, judged(unsettled, reply.text))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -90,11 +91,14 @@ class Database:
         """Say what an error of SQLite means for the user, where it means something."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the class, the rest its detail
-            if code in _DAMAGE:
+            # SQLite has no checksums: a flipped bit in a text shows where it is decoded, in JSON of ours as it is read.
+            undecoded = isinstance(error, json.JSONDecodeError) or "decode to UTF-8" in str(error)
+            if code in _DAMAGE or undecoded or str(error).startswith("no such "):
+                said = " ".join(str(error).split())[:120]  # some quote the text that they stumbled over
                 raise WorkspaceDamaged(
-                    f"{self.path} is damaged ({error}). Run `hoplite index PATH --rebuild`."
+                    f"{self.path} is damaged ({said}). Run `hoplite index PATH --rebuild`."
                 ) from error
             if code in _ENVIRONMENT:
                 raise UserError(

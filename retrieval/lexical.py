@@ -23,11 +23,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.errors import WorkspaceDamaged
 from retrieval.terms import Vocabulary
 from retrieval.ties import best
 from retrieval.types import Scored
 
 K1, B, EPSILON = 1.5, 0.75, 0.25
+_DAMAGED = "The index is damaged: words of it point to passages that are not there. Run `hoplite index PATH --rebuild`."
 
 # How many segments of one size class may stand before they are merged, and how many chunks a merged one holds at most
 # (about 130 MB of memory while merging). A first run over 45,000 chunks in batches of 2,000 merges nothing.
@@ -189,6 +191,8 @@ class Lexical:
             starts = np.cumsum([0] + [len(row[1]) // 8 for row in rows])
             lengths = np.frombuffer(b"".join(row[2] for row in rows), np.int32)
             live = np.frombuffer(b"".join(row[3] for row in rows), np.bool_)
+            if chunks != live.sum():
+                raise WorkspaceDamaged(_DAMAGED)
             self._read = _Segments(
                 start={row[0]: int(start) for row, start in zip(rows, starts[:-1], strict=True)},
                 ids=np.frombuffer(b"".join(row[1] for row in rows), np.int64),
@@ -245,6 +249,8 @@ def _postings(connection: sqlite3.Connection, held: _Segments, term: str) -> tup
     found = np.frombuffer(b"".join(row[2] for row in rows), np.int32)
     starts = np.asarray([held.start[row[0]] for row in rows], np.int64)
     ordinals += np.repeat(starts, [len(row[1]) // 4 for row in rows])
+    if len(ordinals) and not 0 <= ordinals.min() <= ordinals.max() < len(held.ids):
+        raise WorkspaceDamaged(_DAMAGED)
     return ordinals, found.astype(np.float64)
 
 
@@ -256,6 +262,8 @@ def _weigh(connection: sqlite3.Connection, held: _Segments, terms: Sequence[str]
 
 
 def _idf(having: int, chunks: int) -> float:
+    if not 0 <= having <= chunks:
+        raise WorkspaceDamaged(_DAMAGED)
     return math.log(chunks - having + 0.5) - math.log(having + 0.5)
 
 

@@ -197,8 +197,8 @@ class EdgeStore:
     def in_document(self, path: str) -> list[Chunk]:
         """Return a document's chunks in the order of their lines."""
         with self._database.reading() as connection:
-            rows = connection.execute(_BY_PATH, (path,)).fetchall()
-        return sorted(map(_chunk, rows), key=lambda c: (c.start_line, c.end_line, c.id))
+            chunks = [_chunk(row) for row in connection.execute(_BY_PATH, (path,))]
+        return sorted(chunks, key=lambda c: (c.start_line, c.end_line, c.id))
 
     def optimize(self) -> None:
         """Merge the segments of the terms and of the vectors."""

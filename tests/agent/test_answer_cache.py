@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -24,10 +24,12 @@ from agent.answer_cache import AnswerCache, still_stands, worth_keeping
 from agent.build import basis, make_agent
 from agent.loop import Agent
 from agent.memory import Memory
+from agent.models import Message
 from agent.notes import Draft
 from agent.settings import Settings
 from agent.testing import ScriptedModel
 from agent.types import Answer, Answered, Citation, Fact, Origin, Step
+from ingest.errors import ModelUnavailable
 from retrieval.types import Passage, Source
 from retrieval.workspace import Workspace, create
 
@@ -308,3 +310,17 @@ def test_a_table_of_another_shape_is_one_warning(tmp_path: Path, caplog: pytest.
 def rows(folder: Path) -> int:
     with closing(sqlite3.connect(folder / "answers.sqlite")) as db:
         return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
+
+
+def test_an_answer_on_whose_way_a_model_failed_is_not_kept(workspace: Workspace) -> None:
+    def line(messages: Sequence[Message]) -> str:
+        if messages[0]["content"].startswith("You gather"):
+            raise ModelUnavailable("away")
+        return "Heron keeps the letters of the harbour office [1]"
+
+    made = asking(FakeLibrary(HERON), workspace, ScriptedModel([line] * 9))
+    question = "For how many days does the store of Heron preserve mail safely underground?"
+    first, again = made.ask(question), made.ask(question)
+    assert [step.error for step in first.steps if step.kind == "code"] == ["away"]
+    assert not first.abstained
+    assert again.cached is None

@@ -19,6 +19,7 @@ from fake_server import gone
 
 from agent.local_model import Endpoint, LocalServer, ask, local_stream, model_file, server_folder
 from agent.models import Message, Request, make_chat
+from agent.retries import TooLong
 from ingest.errors import ModelUnavailable, UserError
 from retrieval import weights
 
@@ -89,7 +90,7 @@ def test_a_refusal_is_the_users_to_fix(serve: Callable[[Answer], Endpoint]) -> N
         handler.end_headers()
         handler.wfile.write(b'{"error": {"message": "request (9030 tokens) exceeds the context"}}')
 
-    with pytest.raises(UserError, match=r"refused the request: request \(9030 tokens\) exceeds the context\. Ask with"):
+    with pytest.raises(TooLong, match=r"refused the request: request \(9030 tokens\) exceeds the context\. Ask with"):
         list(ask(serve(answer), request()))
 
 

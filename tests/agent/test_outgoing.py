@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from fake_library import FakeLibrary
+from fault_server import ELSEWHERE, OPENAI_KEY, Provider, Turns, elsewhere, fails, says
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from provider import ELSEWHERE, OPENAI_KEY, Provider, Turns, elsewhere, fails, says
 
 from agent import retries
 from agent.build import make_agent, way_out

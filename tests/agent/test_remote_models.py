@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import json
-import threading
+import socket
 import time
-from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from provider import Provider, answers, begun, fails, sent, serving, text
+from fault_server import (
+    Answer,
+    Provider,
+    a_page,
+    answers,
+    begun,
+    drops,
+    drops_after_a_piece,
+    drops_in_the_answer,
+    ends_early,
+    fails,
+    says_nothing,
+    says_that_it_is_there,
+    sent,
+    too_long,
+    two_megabytes,
+)
 
-from agent import retries
+from agent import budget, remote_models, retries
+from agent.budget import Budget, MeteredChat
+from agent.guard import Marker
 from agent.models import FREE, LONGEST_REPLY, Completion, Message, Price, StreamedChat, make_chat
 from agent.remote_models import is_remote, litellm_stream, price_of, where
 from ingest.errors import ModelUnavailable
@@ -61,54 +79,6 @@ def test_of_several_models_one_that_is_remote_makes_them_remote(monkeypatch: pyt
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     assert is_remote("local, openai/gpt-x")
     assert not is_remote("local, local:/x.gguf")
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    with serving() as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
-        monkeypatch.setenv("OPENAI_API_KEY", "right")
-        monkeypatch.setattr(retries, "FIRST_WAIT", 0.01)
-        yield server
-
-
-def drops(handler: BaseHTTPRequestHandler) -> None:
-    handler.connection.shutdown(2)
-    handler.close_connection = True
-
-
-def drops_after_a_piece(handler: BaseHTTPRequestHandler) -> None:
-    begun(handler)
-    text(handler, "In ")
-    time.sleep(0.1)  # Else the piece may be lost with the connection.
-    drops(handler)
-
-
-def drops_in_the_answer(handler: BaseHTTPRequestHandler) -> None:
-    begun(handler)
-    drops(handler)
-
-
-def ends_early(handler: BaseHTTPRequestHandler) -> None:
-    begun(handler)
-    text(handler, "In ")
-    handler.wfile.write(b"0\r\n\r\n")
-
-
-def a_page(handler: BaseHTTPRequestHandler) -> None:
-    body = b"<html><body>Sign in</body></html>\n"
-    handler.send_response(200)
-    handler.send_header("Content-Type", "text/html")
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-def two_megabytes(handler: BaseHTTPRequestHandler) -> None:
-    begun(handler)
-    for _ in range(32):
-        text(handler, "x" * (1 << 16))
-    handler.wfile.write(b"0\r\n\r\n")
 
 
 def ask(**options: Any) -> Completion:
@@ -207,7 +177,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("failure", [fails(500), fails(503), drops, drops_in_the_answer])
-def test_what_passes_is_asked_again(failure: Callable[[BaseHTTPRequestHandler], None], provider: Provider) -> None:
+def test_what_passes_is_asked_again(failure: Answer, provider: Provider) -> None:
     provider.script = [failure, failure, answers]
     pieces: list[str] = []
     assert ask(on_token=pieces.append).text == "In reeds."
@@ -245,9 +215,10 @@ def test_nobody_listening_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert "127.0.0.1:9" in unavailable()
 
 
-def test_half_an_answer_is_what_there_is(provider: Provider) -> None:
-    provider.script = [ends_early]
-    assert ask().text == "In "
+def test_half_an_answer_is_none(provider: Provider) -> None:
+    provider.script = [ends_early, answers]
+    assert "its answer broke off in the middle" in unavailable()
+    assert len(provider.asked) == 1
 
 
 def test_a_page_for_people_is_no_answer(provider: Provider) -> None:
@@ -256,18 +227,86 @@ def test_a_page_for_people_is_no_answer(provider: Provider) -> None:
 
 
 def test_a_silent_provider_is_left_at_the_deadline(provider: Provider) -> None:
-    done = threading.Event()
-
-    def says_nothing(handler: BaseHTTPRequestHandler) -> None:
-        begun(handler)
-        done.wait(10)
-
     provider.script = [says_nothing]
     started = time.perf_counter()
     with pytest.raises(ModelUnavailable, match="did not finish within 0 seconds"):
         StreamedChat("slow", litellm_stream("openai/gpt-4o-mini"), call_seconds=0.3).complete(ASKED, max_tokens=16)
-    done.set()
     assert time.perf_counter() - started < 5
+
+
+def test_a_silence_ends_a_call_before_its_deadline_and_is_not_asked_again(provider: Provider) -> None:
+    provider.script = [says_nothing]
+    started = time.perf_counter()
+    with pytest.raises(ModelUnavailable, match=r"it sent nothing for 0 seconds\. .*--model local"):
+        StreamedChat("slow", litellm_stream("openai/gpt-4o-mini", silence=0.3)).complete(ASKED, max_tokens=16)
+    assert (len(provider.asked), time.perf_counter() - started < 5) == (1, True)
+
+
+def test_a_line_that_is_held_open_without_an_answer_is_left(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.script = [says_that_it_is_there]
+    monkeypatch.setattr(budget, "_LONGEST_CALL", 0.3)
+    chat = StreamedChat("gateway", litellm_stream("openai/gpt-4o-mini"), call_seconds=0.2)
+    started = time.perf_counter()
+    with pytest.raises(ModelUnavailable, match="The model gateway held the line"):
+        MeteredChat(chat, Budget(60)).complete(ASKED, max_tokens=16)
+    assert time.perf_counter() - started < 5
+
+
+def test_an_address_that_takes_no_connection_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_models, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setenv("OPENAI_API_KEY", "right")
+    with ExitStack() as held:
+        hole = held.enter_context(socket.socket())
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(0)
+        for _ in range(2):  # the queue is full then, and the kernel drops who comes after
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(hole.getsockname())
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{hole.getsockname()[1]}/v1")
+        started = time.perf_counter()
+        unavailable()
+    assert 0.2 <= time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(("address", "read"), [("http://127.0.0.1:9/v1", 180.0), ("https://api.example/v1", 60.0)])
+def test_how_long_a_provider_is_waited_for(address: str, read: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    monkeypatch.setattr(remote_models._litellm(), "completion", lambda **options: seen.append(options["timeout"]) or ())
+    unavailable()
+    (timeout,) = seen
+    assert timeout.connect == 5.0
+    assert timeout.read == pytest.approx(read, abs=1)
+    assert budget._LONGEST_CALL < 200
+
+
+LONG = [
+    Message(role="system", content="Be brief."),
+    Message(
+        role="user", content=Marker("0a").wrap(f"[1] a.md\n{'heron ' * 200}\n\n[2] b.md\n{'egret ' * 200}") + "Why?"
+    ),
+]
+
+
+def test_a_conversation_beyond_the_window_is_asked_once_more_with_less_of_the_passages(provider: Provider) -> None:
+    provider.script = [too_long, answers]
+    assert make_chat("openai/gpt-4o-mini").complete(LONG, max_tokens=16).text == "In reeds."
+    first, second = (body["messages"] for body in provider.asked)
+    assert len(second[1]["content"]) == pytest.approx(len(first[1]["content"]) / 2, abs=50)
+    assert all(kept in second[1]["content"] for kept in ("[1] a.md\nheron", "[2] b.md\negret", "</sources 0a>Why?"))
+
+
+@pytest.mark.parametrize(("messages", "times"), [(LONG, 2), (ASKED, 1)])
+def test_what_is_still_too_long_or_cannot_be_shortened_is_given_up(
+    messages: list[Message], times: int, provider: Provider
+) -> None:
+    provider.script = [too_long]
+    with pytest.raises(ModelUnavailable, match="maximum context length"):
+        make_chat("openai/gpt-4o-mini").complete(messages, max_tokens=16)
+    assert len(provider.asked) == times
 
 
 def test_an_endless_answer_is_cut(provider: Provider) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.retries import ATTEMPTS, FIRST_WAIT, seconds_asked, wait_before
+from agent.retries import ATTEMPTS, FIRST_WAIT, LONGEST_ASKED, seconds_asked, wait_before
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -18,6 +18,8 @@ def test_the_wait_doubles_and_ends() -> None:
         assert all(wait is not None and doubled / 2 <= wait <= doubled for wait in waits)
         assert len(set(waits)) > 1
     assert wait_before(ATTEMPTS + 1, None, 60) is None
+    assert (ATTEMPTS, FIRST_WAIT) == (5, 1)
+    assert doubled <= 30
 
 
 def test_what_the_provider_asks_for_is_waited_but_not_beyond_the_deadline() -> None:
@@ -25,6 +27,12 @@ def test_what_the_provider_asks_for_is_waited_but_not_beyond_the_deadline() -> N
     assert wait_before(2, 0, 60) == 0
     assert wait_before(2, 61, 60) is None
     assert wait_before(2, None, FIRST_WAIT / 4) is None
+
+
+def test_a_provider_that_asks_for_more_than_two_minutes_is_not_waited_for() -> None:
+    assert LONGEST_ASKED == 120
+    assert wait_before(2, LONGEST_ASKED, 600) == LONGEST_ASKED
+    assert wait_before(2, LONGEST_ASKED + 1, 600) is None
 
 
 @pytest.mark.parametrize(

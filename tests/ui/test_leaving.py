@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.agent.provider import ELSEWHERE, Provider, elsewhere, says
+from tests.agent.fault_server import ELSEWHERE, Provider, elsewhere, says
 from tests.ui.conftest import Hoplite
 from ui.cli import cli
 from ui.desk import Workdesk

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from ingest.errors import UserError
 from ui import render
+from ui.cli import INTERRUPTED
 from ui.commands.options import agent_options, cache_option, json_option, opened, print_json, workspace_option
+from ui.interrupt import interruptible, stoppable
 
 if TYPE_CHECKING:
     from agent.loop import Agent
@@ -40,12 +43,14 @@ _EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor;
 @cache_option
 @json_option
 @workspace_option
-def ask(question: str, plan: bool, markdown: Path | None, as_json: bool, workspace: Path | None, **chosen: Any) -> None:
+def ask(question: str, plan: bool, markdown: Path | None, as_json: bool, workspace: Path | None, **chosen: Any) -> int:
     """Answer QUESTION from what is indexed, with every step shown and every citation checked.
 
     With --plan, on a terminal, the sub-questions are shown before the work. Enter goes on; `2: TEXT`
     rewrites the second one, `-2` removes it, `+ TEXT` adds one, `e` opens all in your editor, and
     any other line is asked instead. Where the question can mean several things, that is asked first.
+
+    Ctrl-C gives the best cited answer so far, and the exit code 130.
     """
     printed = markdown == Path("-")
     if printed and as_json:
@@ -59,6 +64,7 @@ def ask(question: str, plan: bool, markdown: Path | None, as_json: bool, workspa
         print_json(answer.as_json())
     if markdown:
         _write(answer, markdown, printed=printed)
+    return INTERRUPTED if answer.stopped == "stop" else 0
 
 
 def _write(answer: Answer, file: Path, *, printed: bool) -> None:
@@ -81,16 +87,17 @@ def run(
     """Ask the library, show steps on standard error and the answer on standard output, and return it."""
     agent = agent_for(library, chosen)
     if not plan:
-        return told(agent.stream(question), quiet=quiet)
-    return told(
-        planned(agent.clarify, lambda asked, seen: agent.stream(asked, seen, fresh=True), question), quiet=quiet
-    )
+        return told(agent.stream(question), agent.stop, quiet=quiet)
+    events = planned(agent.clarify, lambda asked, seen: agent.stream(asked, seen, fresh=True), question)
+    return told(events, agent.stop, quiet=quiet)
 
 
-def told(events: Iterable[Event], *, quiet: bool = False) -> Answer:
-    """Show a run as `show` does, and below it what it took; return the answer."""
+def told(events: Iterator[Event], stop: Callable[[], None], *, quiet: bool = False) -> Answer:
+    """Show a run as `show` does, and below it what it took; return the answer. Ctrl-C calls `stop`, and the answer is
+    the best one so far; a second one raises KeyboardInterrupt, with the run over and its trace closed."""
     begun = time.monotonic()
-    answer = show(events, quiet=quiet)
+    with stoppable(stop), closing(cast("Generator[Event]", events)) as each:
+        answer = show(each, quiet=quiet)
     if not quiet:
         click.echo(f"\n{render.cost(answer, time.monotonic() - begun)}", err=True)
     return answer
@@ -161,7 +168,8 @@ def _in_editor(plan: Plan) -> Plan:
 
 
 def _typed(prompt: str) -> str:
-    typed: str = click.prompt(prompt, default="", show_default=False, err=True)
+    with interruptible():
+        typed: str = click.prompt(prompt, default="", show_default=False, err=True)
     return typed.strip()
 
 

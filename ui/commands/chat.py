@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import os
 import re
-import signal
 import sys
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -105,11 +102,7 @@ class Session:
         waits = self._waits and sys.stdin.isatty()
         asked = self._planned(question) if waits else self._conversation.stream(self._agent, question)
         try:
-            with (
-                _stoppable(self._conversation.stop),
-                closing(cast("Generator[Event]", asked)) as events,
-            ):
-                told(events)
+            told(asked, self._conversation.stop)
         except (KeyboardInterrupt, click.Abort):
             if not sys.stdin.isatty():
                 raise
@@ -238,19 +231,3 @@ def _edited(history: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             readline.write_history_file(history)
-
-
-@contextmanager
-def _stoppable(stop: Callable[[], None]) -> Iterator[None]:
-    """Inside, the first Ctrl-C calls `stop`, and the second one raises KeyboardInterrupt."""
-
-    def stopping(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.write(2, b"\nStopping; Ctrl-C again gives up.\n")  # a handler may stand inside a write of `click.echo`
-        threading.Thread(target=stop, daemon=True).start()  # nor may it wait for a lock that is held here
-
-    before = signal.signal(signal.SIGINT, stopping)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

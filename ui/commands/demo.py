@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ui.cli import INTERRUPTED
 from ui.commands.options import agent_options, json_option, opened, print_json
 from ui.render import visible
 
@@ -15,7 +16,7 @@ from ui.render import visible
 @click.argument("question", required=False)
 @agent_options
 @json_option
-def demo(question: str | None, as_json: bool, **chosen: Any) -> None:
+def demo(question: str | None, as_json: bool, **chosen: Any) -> int:
     """Index this repository (outside a clone: a small sample) and ask it a question that needs two hops."""
     from ui.commands.ask import run as run_ask
     from ui.commands.index import run as run_index
@@ -33,3 +34,4 @@ def demo(question: str | None, as_json: bool, **chosen: Any) -> None:
         answer = run_ask(library, asked, {**chosen, "cache": False}, quiet=as_json)
     if as_json:
         print_json(answer.as_json())
+    return INTERRUPTED if answer.stopped == "stop" else 0

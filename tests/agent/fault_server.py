@@ -1,10 +1,11 @@
-"""A provider of language models in OpenAI's form, on loopback: it keeps what it was sent and answers by a script."""
+"""A provider in OpenAI's form on loopback, with every fault that one can have: each answers one request."""
 
 from __future__ import annotations
 
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,15 +19,18 @@ ELSEWHERE = "models.example"
 OPENAI_KEY = "our-own-key-4Tf81"
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+Answer = Callable[[BaseHTTPRequestHandler], None]
+Turns = list[dict[str, str]]
 
 
 class Provider(ThreadingHTTPServer):
     """A provider in OpenAI's form. `script` says what each request gets, the last one's answer again and again."""
 
     daemon_threads = True
-    script: list[Callable[[BaseHTTPRequestHandler], None]]
+    script: list[Answer]
     asked: list[dict[str, Any]]
     bodies: list[bytes]
+    over: threading.Event
 
     def handle_error(self, *_: object) -> None:
         """Keep the test's output clean of connections that were dropped on purpose."""
@@ -51,12 +55,13 @@ class Handler(BaseHTTPRequestHandler):
 def serving() -> Iterator[Provider]:
     """Serve on a free port until left."""
     server = Provider(("127.0.0.1", 0), Handler)
-    server.asked, server.bodies, server.script = [], [], [answers]
+    server.asked, server.bodies, server.script, server.over = [], [], [answers], threading.Event()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield server
     finally:
+        server.over.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -98,16 +103,27 @@ def text(handler: BaseHTTPRequestHandler, piece: str, **more: object) -> None:
     event(handler, choices=[{"index": 0, "delta": {"role": "assistant", "content": piece}} | more])
 
 
-def answers(handler: BaseHTTPRequestHandler) -> None:
-    begun(handler)
-    text(handler, "In ")
-    text(handler, "reeds.", finish_reason="stop")
-    event(handler, choices=[], usage=USAGE)
-    sent(handler, b"data: [DONE]\n\n")
-    handler.wfile.write(b"0\r\n\r\n")
+def says(*pieces: str | Callable[[Turns], str]) -> Answer:
+    """A whole answer in these pieces, each an event of its own; a callable one sees the conversation."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        assert isinstance(handler.server, Provider)
+        turns = handler.server.asked[-1]["messages"]
+        begun(handler)
+        for piece in pieces:
+            text(handler, piece if isinstance(piece, str) else piece(turns))
+        event(handler, choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+        event(handler, choices=[], usage=USAGE)
+        sent(handler, b"data: [DONE]\n\n")
+        handler.wfile.write(b"0\r\n\r\n")
+
+    return answer
 
 
-def fails(status: int, message: str = "not\nnow", **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+answers = says("In ", "reeds.")
+
+
+def fails(status: int, message: str = "not\nnow", **headers: str) -> Answer:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         body = json.dumps({"error": {"message": message, "type": "x"}}).encode()
         handler.send_response(status)
@@ -120,20 +136,55 @@ def fails(status: int, message: str = "not\nnow", **headers: str) -> Callable[[B
     return answer
 
 
-Turns = list[dict[str, str]]
+def drops(handler: BaseHTTPRequestHandler) -> None:
+    handler.connection.shutdown(2)
+    handler.close_connection = True
 
 
-def says(*pieces: str | Callable[[Turns], str]) -> Callable[[BaseHTTPRequestHandler], None]:
-    """Answer with these pieces of text, each an event of its own; a callable one sees the conversation."""
+def drops_after_a_piece(handler: BaseHTTPRequestHandler) -> None:
+    begun(handler)
+    text(handler, "In ")
+    time.sleep(0.1)  # Else the piece may be lost with the connection.
+    drops(handler)
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        assert isinstance(handler.server, Provider)
-        turns = handler.server.asked[-1]["messages"]
-        begun(handler)
-        for piece in pieces:
-            text(handler, piece if isinstance(piece, str) else piece(turns))
-        event(handler, choices=[], usage=USAGE)
-        sent(handler, b"data: [DONE]\n\n")
-        handler.wfile.write(b"0\r\n\r\n")
 
-    return answer
+def drops_in_the_answer(handler: BaseHTTPRequestHandler) -> None:
+    begun(handler)
+    drops(handler)
+
+
+def ends_early(handler: BaseHTTPRequestHandler) -> None:
+    begun(handler)
+    text(handler, "In ")
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+def a_page(handler: BaseHTTPRequestHandler) -> None:
+    body = b"<html><body>Sign in</body></html>\n"
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/html")
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def two_megabytes(handler: BaseHTTPRequestHandler) -> None:
+    begun(handler)
+    for _ in range(32):
+        text(handler, "x" * (1 << 16))
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+def says_nothing(handler: BaseHTTPRequestHandler) -> None:
+    begun(handler)
+    handler.server.over.wait(10)  # type: ignore[attr-defined]
+
+
+def says_that_it_is_there(handler: BaseHTTPRequestHandler) -> None:
+    """Comments, as gateways send them to keep a connection open: bytes, and never an event."""
+    begun(handler)
+    while not handler.server.over.wait(0.02):  # type: ignore[attr-defined]
+        sent(handler, b": still here\n\n")
+
+
+too_long = fails(400, "This model's maximum context length is 8192 tokens. However, your messages have 9030 tokens.")

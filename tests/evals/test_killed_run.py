@@ -1,0 +1,84 @@
+"""A run of fifty questions by the real agent, killed at any of them and gone on with, comes to what it would have."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.loop import Agent
+from agent.models import Message
+from agent.testing import ScriptedModel
+from agent.types import Limits
+from evals.datasets import Question
+from evals.runner import Finished, RunAnswer, answers, run
+from tests.agent.fake_library import FakeLibrary
+
+ROOT = Path(__file__).parents[2]
+FILES = {f"heron{n}.md": f"# Heron {n}\nHeron{n} keeps the letters of harbour{n} in a box.\n" for n in range(50)}
+QUESTIONS = [
+    Question(f"q{n}", f"Who keeps the letters of harbour{n}?", (f"Heron{n}",), (f"heron{n}.md",), "bridge")
+    for n in range(50)
+]
+MODEL = {"model": "scripted"}
+
+CHILD = """
+import os, signal, sys, pathlib
+from tests.evals.test_killed_run import MODEL, QUESTIONS, answering
+from evals.runner import run
+def dies(number):
+    if number == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+run(QUESTIONS, answering(dies), pathlib.Path(sys.argv[1]), fingerprint=MODEL, resume=True)
+"""
+
+
+def answering(asked: Callable[[int], None]) -> Callable[[Question], RunAnswer]:
+    """Return what answers a question with the agent; `asked` hears of each call of the model before it is answered."""
+
+    def answer(question: Question) -> RunAnswer:
+        number = int(question.id[1:])
+
+        def line(messages: Sequence[Message]) -> str:
+            asked(number)
+            return f"Heron{number} [1]"
+
+        made = Agent(FakeLibrary(FILES), chat=ScriptedModel([line] * 3), limits=Limits(max_steps=0))
+        given = made.ask(question.question)
+        cited = tuple(citation.path for citation in given.citations)
+        shown = tuple(passage.path for passage in given.passages)
+        return RunAnswer(given.answer, given.abstained, shown, cited, {"calls": given.usage.calls})
+
+    return answer
+
+
+def timeless(out: Path) -> list[Finished]:
+    return [replace(line, seconds=0.0) for line in answers(out)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert run(QUESTIONS, answering(lambda number: None), out, fingerprint=MODEL).metrics["em"] == 1.0
+    return out
+
+
+@pytest.mark.parametrize("dies_at", [0, 1, 24, 48, 49])
+def test_what_is_missing_is_asked_again_and_the_results_are_equal(tmp_path: Path, whole: Path, dies_at: int) -> None:
+    out = tmp_path / "run"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    child = subprocess.run([sys.executable, "-c", CHILD, str(out), str(dies_at)], cwd=ROOT, env=environment)
+    assert child.returncode == -signal.SIGKILL
+    assert len(answers(out)) == dies_at
+    asked: list[int] = []
+    resumed = run(QUESTIONS, answering(asked.append), out, fingerprint=MODEL, resume=True)
+    assert asked == list(range(dies_at, 50))
+    assert (resumed.questions, resumed.errors) == (50, 0)
+    assert timeless(out) == timeless(whole)
