@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.units import squeeze
@@ -23,8 +23,13 @@ class Added:
 
 @dataclass(slots=True)
 class Ledger:
-    """Passages by label, in the order they were found. Labels count from 1 and are never reused."""
+    """Passages by label, in the order they were found. Labels count from 1 and are never reused.
 
+    Those for which `stands` is false are withdrawn: their labels are taken, and stand for nothing.
+    """
+
+    stands: Callable[[Passage], bool] | None = None
+    withdrawn: dict[str, Passage] = field(default_factory=dict)
     _passages: dict[str, Passage] = field(default_factory=dict)
     _rounds: list[list[str]] = field(default_factory=list)
 
@@ -37,7 +42,7 @@ class Ledger:
     @property
     def next_label(self) -> int:
         """The number that the next new passage gets."""
-        return len(self._passages) + 1
+        return len(self._passages) + len(self.withdrawn) + 1
 
     def get(self, label: str) -> Passage | None:
         """Return the passage shown under a label."""
@@ -51,8 +56,13 @@ class Ledger:
         added = []
         for passage in passages:
             held = next((p for p in self if _inside(passage, p)), None)
+            label = self._withdrawn_as(passage) or str(self.next_label)
+            if self.stands is not None and not self.stands(passage):
+                if held is None:
+                    self.withdrawn.setdefault(label, replace(passage, label=label))
+                continue
             if held is None:
-                label = str(self.next_label)
+                self.withdrawn.pop(label, None)
                 self._passages[label] = replace(passage, label=label)
                 added.append(Added(label, passage.excerpt))
                 continue
@@ -62,6 +72,12 @@ class Ledger:
             added.append(Added(held.label, fresh))
         self._rounds.append([a.label for a in added])
         return added
+
+    def _withdrawn_as(self, passage: Passage) -> str | None:
+        """The label under which a passage was entered as a part of one that was withdrawn."""
+        said = squeeze(passage.text)
+        within = (p.label for p in self.withdrawn.values() if _inside(passage, p) and said in squeeze(p.text))
+        return next(within, None)
 
     def best(
         self, limit: int, wanted: Sequence[str] = (), asked: int = 0, remembered: Sequence[str] = ()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
 from agent.answer_cache import AnswerCache, still_stands
@@ -16,6 +18,8 @@ from agent.contradictions import contradictions
 from agent.extract import extract, quoted
 from agent.forms import Part, form_messages, max_tokens, parts, read_form
 from agent.gather import Gatherer, StepExecutor
+from agent.journal import Journal
+from agent.journaled import JournaledLibrary
 from agent.judge import MAX_TOKENS as VERDICTS
 from agent.judge import MOST, judge_messages, judged
 from agent.memory import Memory
@@ -40,16 +44,21 @@ from agent.types import (
     Recalled,
     Reflected,
     Remembered,
+    Resumed,
     Searched,
     Section,
     Step,
     Usage,
+    Withdrawn,
 )
 from agent.units import Unit, units
 from ingest.errors import UserError
 from ingest.languages.recognise import document_format
 from ingest.names import identifiers, unique
 from retrieval.types import Hit, Passage, SearchResult
+
+if TYPE_CHECKING:
+    from agent.journals import Finished, Journals
 
 _MOST_OPENED = 6  # passages that notes of earlier runs cite
 _LEADS = 6  # documents that the names in the first passages lead to
@@ -64,7 +73,8 @@ class Agent:
 
     `chat` is one model for all roles, or each role's; without one for the answer it answers extractively. `executor`
     makes the place where code steps run, when one is needed; without it there are none. `sandbox` is its level, for
-    the trace and the answer.
+    the trace and the answer. `journals` is where runs are written down as they go, so that one that was killed can be
+    resumed.
     """
 
     def __init__(
@@ -77,8 +87,10 @@ class Agent:
         limits: Limits | None = None,
         answers: AnswerCache | None = None,
         sandbox: str = "no code",
+        journals: Journals | None = None,
     ) -> None:
-        self._library = library
+        self._library = JournaledLibrary(library)
+        self._journals = journals
         self._chats = chat if isinstance(chat, Roles) else one_for_all(chat)
         self._answers = answers
         self._memory = memory
@@ -92,6 +104,11 @@ class Agent:
     def chat(self) -> ChatModel | None:
         """The model that answers."""
         return self._chats.answer
+
+    @property
+    def resumable(self) -> str | None:
+        """The name of the last run, where it was begun and not finished: `Journals.open` knows it."""
+        return self._library.journal.kept
 
     def ask(self, question: str) -> Answer:
         """Return the checked answer. Raises as `stream` does."""
@@ -107,7 +124,40 @@ class Agent:
 
         Raises UserError for an empty question, for a second run at the same time, and where the model is unavailable.
         """
-        run = self._begin(question, plan)
+        yield from self._events(self._begin(question, plan), fresh=fresh)
+
+    def resume(self, found: Journal | Finished) -> Iterator[Event]:
+        """Yield `Resumed`, then what happens from where the run was killed on, and what is withdrawn because its file
+        does not say it any more. Of a run that was finished the answer.
+
+        Raises as `stream` does, and UserError for an answer that its files do not bear out any more.
+        """
+        head = found.head
+        if head is None:
+            raise ValueError("a journal without a head has no run")
+        if not isinstance(found, Journal):
+            stands = still_stands(found.answer, self._library)
+            if stands is None:
+                raise UserError(
+                    f"The run {head.id} was finished {found.when}, and a file that its answer cites changed since. "
+                    "Ask its question again."
+                )
+            yield Resumed(head.id, head.question, None)
+            yield Answered(replace(stands, cached=found.when))
+            return
+        yield Resumed(head.id, head.question, found.taken)
+        run = self._begin(head.question, head.plan, found)
+        told: set[str] = set()
+        with closing(self._events(run, fresh=True)) as events:
+            for event in events:
+                for label, passage in run.ledger.withdrawn.items():
+                    if label not in told:
+                        yield Withdrawn(label, passage.path, passage.start_line, passage.end_line)
+                told.update(run.ledger.withdrawn)
+                if not found.replays or isinstance(event, Answered | Remembered):
+                    yield event
+
+    def _events(self, run: Run, *, fresh: bool) -> Generator[Event, None, None]:
         run.note("sandbox.level", self.sandbox)
         try:
             if not fresh and (kept := self._kept(run)) is not None:
@@ -120,7 +170,9 @@ class Agent:
             answer = yield from self._answer(run)
             self._keep(run, answer)
             yield Answered(answer)
-            yield self._remember(run, answer)
+            remembered = self._remember(run, answer)
+            run.journal.finish(answer)
+            yield remembered
         finally:
             self._end(run)
 
@@ -131,7 +183,7 @@ class Agent:
         if self._gatherer is not None:
             self._gatherer.interrupt()
 
-    def _begin(self, question: str, plan: Plan | None) -> Run:
+    def _begin(self, question: str, plan: Plan | None, journal: Journal | None = None) -> Run:
         question = question.strip()
         if not question:
             raise UserError('The question is empty. Ask one, as in: hoplite ask "Which module opens the store?"')
@@ -142,16 +194,19 @@ class Agent:
         if not self._busy.acquire(blocking=False):
             raise UserError("This agent is answering another question. Wait for it, or stop it first.")
         limits = self._limits
-        budget = self._budget = Budget(limits.max_seconds, max_tokens=limits.max_tokens, max_cost=limits.max_cost)
+        known = journal or Journal()
+        budget = self._budget = Budget(
+            limits.max_seconds, known.clock, max_tokens=limits.max_tokens, max_cost=limits.max_cost
+        )
         try:
-            chats = self._chats.map(lambda chat: MeteredChat(chat, budget))
+            chats = self._chats.map(lambda chat: MeteredChat(chat, budget, known))
         except UserError:
             self._budget = None
             self._busy.release()
             raise
         asked = read_form(question, limits.form)
         subject = asked.subject
-        return Run(
+        run = Run(
             subject,
             plan or make_plan(subject),
             budget,
@@ -160,7 +215,12 @@ class Agent:
             self._memory,
             form=asked.form,
             asked=question,
+            journal=known,
         )
+        self._library.journal = known
+        if self._journals and journal is None:
+            self._journals.begin(known, run.trace_id, run.span_id, question, run.plan, run.marker.token)
+        return run
 
     def _kept(self, run: Run) -> Answer | None:
         """Return what this question was answered before, where that still stands."""
@@ -174,9 +234,11 @@ class Agent:
 
     def _keep(self, run: Run, answer: Answer) -> None:
         """Keep the answer for the same question. Notes are in no key, and they reach the code steps and what was opened
-        from memory: an answer that these were behind may be another one when the notes are."""
+        from memory: an answer that these were behind may be another one when the notes are. A resumed run may have
+        begun with another index."""
         hinted = run.remembered or (run.notes and any(step.kind == "code" for step in run.steps))
-        if self._answers is not None and not hinted and not run.plan.edited:
+        other = hinted or run.plan.edited or run.journal.resumed
+        if self._answers is not None and not other:
             self._answers.keep(run.asked, answer)
 
     def _recall(self, run: Run) -> Recalled:
@@ -485,6 +547,7 @@ class Agent:
 
     def _end(self, run: Run) -> None:
         run.end()
+        run.journal.close()
         run.budget.stop()  # a reader that left early must not leave a model writing
         self._budget = None
         self._busy.release()
