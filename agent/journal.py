@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agent.guard import visible
 from agent.plan import Plan
 from ingest.errors import ToolError
+from retrieval.types import Passage
 
 if TYPE_CHECKING:
     from agent.journal_file import Lines
@@ -53,8 +54,8 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a journal knows of a run: completed searches, code steps and replies of the model, the different passages
-    that were found, and the seconds that all this took."""
+    """What a journal knows of a run: completed searches, code steps and replies of the model, the passages that were
+    entered in the ledger, and the seconds that all this took."""
 
     searches: int
     steps: int
@@ -73,7 +74,7 @@ class Journal:
         self,
         head: Head | None = None,
         records: Iterable[Mapping[str, Any]] = (),
-        now: Callable[[], float] | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`head` and `records` are of the run that is resumed; a new run has none."""
         self.head = head
@@ -82,12 +83,14 @@ class Journal:
         self._lines: Lines | None = None
         self._opens: Callable[[], Lines] | None = None
         self._finishes: Callable[[Answer], None] | None = None
-        self._now = now or time.monotonic
+        self._now = now
         self._since = self._now()
         self._seconds = self._last = 0.0
         self.resumed = head is not None  # the run was begun by another process
         self._replays = self.resumed
         self._written = False
+        self._on_live: list[Callable[[], None]] = []
+        self._entered: list[Any] = []
         begun: dict[str, deque[Mapping[str, Any]]] = defaultdict(deque)
         for record in records:
             if "did" in record:
@@ -97,8 +100,17 @@ class Journal:
                     begun[record["key"]].popleft()
             elif "begun" in record:
                 begun[record["begun"]].append(record)
+            elif "entered" in record:
+                self._entered.append(record["entered"])
         self._lost = [(int(r["tokens"]), float(r["dollars"])) for each in begun.values() for r in each]
-        self.taken = _taken([record for each in self._known.values() for record in each], self._last)
+        kinds = [record["did"] for each in self._known.values() for record in each]
+        self.taken = Taken(
+            searches=kinds.count("search") + kinds.count("leads"),
+            steps=kinds.count("code"),
+            replies=kinds.count("model"),
+            passages=len(self._entered),
+            seconds=self._last,
+        )
 
     @property
     def replays(self) -> bool:
@@ -168,6 +180,19 @@ class Journal:
             lost, self._lost = self._lost, []
         return lost
 
+    def enter(self, passage: Passage) -> None:
+        """Note a passage that was entered in the ledger under its label."""
+        self._note(lambda: {"entered": _adapter(Passage).dump_python(passage, mode="json")}, lasting=False)
+
+    def entered(self) -> dict[str, Passage]:
+        """Return the passages that were entered before, by label."""
+        passages: list[Passage] = _adapter(list[Passage]).validate_python(self._entered)
+        return {passage.label: passage for passage in passages}
+
+    def when_live(self, then: Callable[[], None]) -> None:
+        """Have something done before the first call that is not known."""
+        self._on_live.append(then)
+
     def finish(self, answer: Answer) -> None:
         """Keep the answer in the place of what led to it."""
         finishes = self._finishes if self._written or self.resumed else None
@@ -196,13 +221,15 @@ class Journal:
     def _go_on(self) -> None:
         """From here on the run does what it never did, and its clock runs."""
         with self._lock:
-            if self._replays:
-                self._replays, self._seconds, self._since = False, self._last, self._now()
+            if not self._replays:
+                return
+            self._replays, self._seconds, self._since = False, self._last, self._now()
+        for then in self._on_live:
+            then()
 
     def _note(self, record: Callable[[], Mapping[str, Any]], *, lasting: bool = True) -> None:
         if self._opens or self._lines:
-            made = record()
-            self._try(lambda: self._write(made, lasting))
+            self._try(lambda: self._write(record(), lasting))
 
     def _write(self, record: Mapping[str, Any], lasting: bool) -> None:
         with self._lock:
@@ -233,16 +260,3 @@ def _adapter(form: Any) -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(form)
-
-
-def _taken(records: list[Mapping[str, Any]], seconds: float) -> Taken:
-    kinds = [record["did"] for record in records]
-    found = [passage for record in records if record["did"] == "passages" for passage in record["gave"]]
-    places = {(passage["path"], passage["start_line"], passage["end_line"]) for passage in found}
-    return Taken(
-        searches=kinds.count("search") + kinds.count("leads"),
-        steps=kinds.count("code"),
-        replies=kinds.count("model"),
-        passages=len(places),
-        seconds=seconds,
-    )

@@ -62,7 +62,7 @@ class JournaledLibrary:
         """See `Library.passages`."""
         return self.journal.done(
             "passages",
-            [_ids(result.hits), query, limit, first_label],
+            [_ids(result.hits), query, limit],  # the ledger gives the labels
             list[Passage],
             lambda: self._library.passages(result, query=query, limit=limit, first_label=first_label),
         )

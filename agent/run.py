@@ -55,7 +55,10 @@ class Run:
         self.journal = journal or Journal()
         began = self.journal.head
         self.marker = Marker(began.marker if began else None)
-        self.ledger = Ledger(self._stands if began else None)
+        self.ledger = Ledger(
+            self.journal.entered(), stands=self._stands if self.journal.resumed else None, noted=self.journal.enter
+        )
+        self.journal.when_live(self.ledger.restore)
         self.memory = memory  # until it turns out that it cannot be used
         self.notes: tuple[Note, ...] = ()
         self.toolbox = Toolbox(library, self.ledger, self.marker, self.recall)
@@ -160,9 +163,8 @@ def _within(began: Head) -> Context | None:
         trace_id, span_id = int(began.id, 16), int(began.span, 16)
     except ValueError:
         return None
-    parent = trace.SpanContext(
-        trace_id, span_id, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
-    )
+    sampled = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    parent = trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled)
     return trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent.is_valid else None
 
 
