@@ -88,7 +88,7 @@ class Journal:
         self._seconds = self._last = 0.0
         self.resumed = head is not None  # the run was begun by another process
         self._replays = self.resumed
-        self._written = False
+        self._written = self._within = False
         self._on_live: list[Callable[[], None]] = []
         self._entered: list[Any] = []
         begun: dict[str, deque[Mapping[str, Any]]] = defaultdict(deque)
@@ -132,11 +132,12 @@ class Journal:
         that is there; `finishes` is given the answer."""
         self.head, self._opens, self._finishes = head, opens, finishes
 
-    def done(self, kind: str, asked: object, form: Any, work: Callable[[], T]) -> T:
+    def done(self, kind: str, asked: object, form: Any, work: Callable[[], T], *, asks: bool = False) -> T:
         """Return what a call gives: what it gave, where it is known, else what `work` returns, noted once it is there.
 
         `kind` and `asked`, a JSON value, tell calls apart; the same one again is the next that was made. `form` is the
-        type of what it gives. Raises what `work` raises; ToolError is noted as well, and raised again.
+        type of what it gives. `asks`: the work makes calls itself, of which some may be known where it is not. Raises
+        what `work` raises; ToolError is noted as well, and raised again.
         """
         key = _key(kind, asked)
         while (record := self._take(key)) is not None:
@@ -146,13 +147,16 @@ class Journal:
                 return _adapter(form).validate_python(record["gave"])  # type: ignore[no-any-return]
             except (ValueError, KeyError):
                 continue  # written by another version of ours, for which this type had another shape
-        self._go_on()
+        self._go_on(asks)
+        within, self._within = self._within, self._within or asks
         try:
             given = work()
         except ToolError as refused:
             told = str(refused)
             self._note(lambda: {"did": kind, "key": key, "at": self.clock(), "refused": told})
             raise
+        finally:
+            self._within = within
         self._note(
             lambda: {
                 "did": kind,
@@ -190,7 +194,7 @@ class Journal:
         return {passage.label: passage for passage in passages}
 
     def when_live(self, then: Callable[[], None]) -> None:
-        """Have something done before the first call that is not known."""
+        """Have something done before each call that is not known, unless it is made within another one."""
         self._on_live.append(then)
 
     def finish(self, answer: Answer) -> None:
@@ -218,14 +222,14 @@ class Journal:
                 self._seconds = max(self._seconds, float(record["at"]))
             return record
 
-    def _go_on(self) -> None:
+    def _go_on(self, asks: bool = False) -> None:
         """From here on the run does what it never did, and its clock runs."""
         with self._lock:
-            if not self._replays:
-                return
-            self._replays, self._seconds, self._since = False, self._last, self._now()
-        for then in self._on_live:
-            then()
+            if self._replays:
+                self._replays, self._seconds, self._since = False, self._last, self._now()
+        if not (asks or self._within):
+            for then in self._on_live:
+                then()
 
     def _note(self, record: Callable[[], Mapping[str, Any]], *, lasting: bool = True) -> None:
         if self._opens or self._lines:

@@ -189,7 +189,7 @@ class JournaledSteps:
             ran_here = True
             return self._run(code_action)
 
-        ran = self._journal.done("code", [code_action], Ran, work)
+        ran = self._journal.done("code", [code_action], Ran, work, asks=True)
         if not ran_here:
             self._lost = True
             for name, arguments in ran.calls:

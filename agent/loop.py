@@ -167,7 +167,6 @@ class Agent:
             yield announced(run.plan)
             reflection = yield from self._search(run)
             yield from self._gather(run, reflection)
-            run.ledger.restore()
             answer = yield from self._answer(run)
             self._keep(run, answer)
             yield Answered(answer)

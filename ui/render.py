@@ -240,9 +240,14 @@ def _resumed(run: Resumed) -> str:
     if run.taken is None:
         return f"{named}\n    was finished; this is its answer"
     kept = run.taken
-    searches = f"{counted(kept.searches, 'search', 'searches')} with {counted(kept.passages, 'passage')}"
-    parts = f"{searches}, {counted(kept.steps, 'code step')}, {counted(kept.replies, 'model call')}"
-    return f"{named}\n    taken over: {parts}, {kept.seconds:.1f} s"
+    parts = (
+        counted(kept.passages, "passage"),
+        counted(kept.searches, "search", "searches"),
+        counted(kept.steps, "code step"),
+        counted(kept.replies, "model call"),
+    )
+    done = ", ".join(part for part in parts if not part.startswith("0 "))
+    return f"{named}\n    taken over: {done or 'nothing'}; {kept.seconds:.1f} s"
 
 
 def reflection(seen: Reflection) -> Iterator[str]:
