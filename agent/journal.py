@@ -132,12 +132,22 @@ class Journal:
         that is there; `finishes` is given the answer."""
         self.head, self._opens, self._finishes = head, opens, finishes
 
-    def done(self, kind: str, asked: object, form: Any, work: Callable[[], T], *, asks: bool = False) -> T:
+    def done(
+        self,
+        kind: str,
+        asked: object,
+        form: Any,
+        work: Callable[[], T],
+        *,
+        asks: bool = False,
+        lasting: bool = True,
+    ) -> T:
         """Return what a call gives: what it gave, where it is known, else what `work` returns, noted once it is there.
 
         `kind` and `asked`, a JSON value, tell calls apart; the same one again is the next that was made. `form` is the
-        type of what it gives. `asks`: the work makes calls itself, of which some may be known where it is not. Raises
-        what `work` raises; ToolError is noted as well, and raised again.
+        type of what it gives. `asks`: the work makes calls itself, of which some may be known where it is not. What is
+        `lasting` outlives a power cut; with the next that is, all before it does. Raises what `work` raises; ToolError
+        is noted as well, and raised again.
         """
         key = _key(kind, asked)
         while (record := self._take(key)) is not None:
@@ -163,7 +173,8 @@ class Journal:
                 "key": key,
                 "at": self.clock(),
                 "gave": _adapter(form).dump_python(given, mode="json"),
-            }
+            },
+            lasting=lasting,
         )
         return given
 

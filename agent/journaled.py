@@ -56,7 +56,7 @@ class JournaledLibrary:
             return SearchResult(found.query, found.hits)
 
         asked = [query, k, hops, asdict(scope) if scope else None, rerank]
-        return self.journal.done("search", asked, SearchResult, work)
+        return self.journal.done("search", asked, SearchResult, work, lasting=False)  # its passages are the step
 
     def passages(self, result: SearchResult, *, query: str, limit: int = 3, first_label: int = 1) -> list[Passage]:
         """See `Library.passages`."""
@@ -74,7 +74,7 @@ class JournaledLibrary:
             found = self._library.leads(query, hits, k=k)
             return SearchResult(found.query, found.hits)
 
-        return self.journal.done("leads", [query, _ids(hits), k], SearchResult, work)
+        return self.journal.done("leads", [query, _ids(hits), k], SearchResult, work, lasting=False)
 
     def chunk_with(self, path: str, line: int, quote: str) -> Chunk | None:
         """See `Library.chunk_with`."""

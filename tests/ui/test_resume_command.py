@@ -98,6 +98,19 @@ def test_status_names_runs_until_they_are_finished(hoplite: Hoplite, indexed: Pa
     assert "✓ verified" in shown.stdout
 
 
+def test_what_was_indexed_anew_meanwhile_is_looked_at_again(hoplite: Hoplite, indexed: Path, models: Models) -> None:
+    models.say(gone)
+    ask(hoplite, indexed, QUESTION)
+    (indexed / "guide.md").write_text("# Anew\n\nOther words.\n")
+    hoplite("index", indexed)
+    models.say("45 [2]", "45 [2]")
+    shown = ask(hoplite, indexed, "--resume", "last")
+    assert shown.exit_code == 0
+    assert re.search(r"resumed  \[\d\] is gone: guide\.md:\d+(-\d+)? does not say it any more", shown.stderr)
+    assert "guide.md" not in shown.stdout
+    assert "every night" not in str(models.model.calls[0][-1]["content"].partition("Question:")[0])
+
+
 def test_a_run_goes_on_with_its_settings_but_for_those_that_are_said_now(
     hoplite: Hoplite, indexed: Path, models: Models
 ) -> None:
