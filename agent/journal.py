@@ -14,6 +14,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -201,8 +202,12 @@ class Journal:
 
     def entered(self) -> dict[str, Passage]:
         """Return the passages that were entered before, by label."""
-        passages: list[Passage] = _adapter(list[Passage]).validate_python(self._entered)
-        return {passage.label: passage for passage in passages}
+        found: dict[str, Passage] = {}
+        for said in self._entered:
+            with suppress(ValueError):  # of another shape, as in `done`
+                passage: Passage = _adapter(Passage).validate_python(said)
+                found[passage.label] = passage
+        return found
 
     def when_live(self, then: Callable[[], None]) -> None:
         """Have something done before each call that is not known, unless it is made within another one."""

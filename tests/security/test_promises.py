@@ -143,6 +143,7 @@ def test_p1_a_run_writes_in_its_workspace_only_and_connects_to_nobody(folder: Pa
     index([folder], workers=1)
     model = speaks(ANSWER, "search('readings')\nread('guide.md')\ngrep('HERON')")
     programs = [interpreter(), str(monty()["monty"])]
+    weights.user_cache().mkdir(parents=True, exist_ok=True)  # where the seal of answers and journals lies
     with Watch([folder / ".hoplite", weights.user_cache()], programs) as watch:
         events = answered_by(folder, model, sandbox="strong", question=QUESTION)
     assert steps_of(events)[0].error is None
