@@ -12,13 +12,11 @@ import hmac
 import json
 import logging
 import os
-import secrets
 import sqlite3
-import tempfile
 import time
 import unicodedata
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -29,10 +27,10 @@ from pydantic import TypeAdapter
 
 from agent.citations import changed, resolve, traced
 from agent.guard import visible
+from agent.secret import own_secret
 from agent.types import Answer, Library
 from agent.units import Unit, squeeze
 from retrieval.types import Passage
-from retrieval.weights import user_cache
 
 MOST = 500
 """Answers that are kept; beyond it the oldest go."""
@@ -109,7 +107,7 @@ class AnswerCache:
 
     @cached_property
     def _secret(self) -> bytes:
-        return _own_secret()
+        return own_secret()
 
     def _key(self, question: str) -> str | None:
         if not self._usable or self._basis is None:
@@ -162,19 +160,3 @@ def still_stands(answer: Answer, library: Library) -> Answer | None:
 
 def _unit(label: str, path: str, start: int, end: int, quote: str) -> Unit:
     return Unit(Passage(label, path, path, start, end, quote, quote, (), 0.0), squeeze(quote), 0, end - start)
-
-
-def _own_secret() -> bytes:
-    """Return this user's secret for kept answers, made at the first call. Raises OSError."""
-    path = user_cache() / "answers.key"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, made = tempfile.mkstemp(dir=path.parent)  # private to the user
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(32))
-            with suppress(FileExistsError):  # another process was faster: its secret is the one
-                os.link(made, path)
-        finally:
-            os.unlink(made)
-    return path.read_bytes()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from agent.journal import Journal
 from agent.models import CALL_SECONDS, ChatModel, Completion, Message
 from agent.types import Usage
 from ingest.errors import HopliteError, ModelUnavailable, UserError
@@ -217,12 +218,16 @@ class Call:
 
 
 class MeteredChat:
-    """A chat model within a run's budget: each call is checked before it starts, counted, and ended on time."""
+    """A chat model within a run's budget: each call is checked before it starts, counted, and ended on time.
 
-    def __init__(self, chat: ChatModel, budget: Budget) -> None:
+    A reply that the run's journal knows is given again and counted again; its model is not called.
+    """
+
+    def __init__(self, chat: ChatModel, budget: Budget, journal: Journal | None = None) -> None:
         """Raises UserError where dollars are limited and nobody knows what the model costs."""
         self._chat = chat
         self._budget = budget
+        self._journal = journal or Journal()
         self.price = chat.price if budget.has_cost_cap else None
         if budget.has_cost_cap and self.price is None:
             raise UserError(
@@ -239,11 +244,21 @@ class MeteredChat:
         self, messages: Sequence[Message], *, max_tokens: int, stop: Sequence[str] = (), temperature: float = 0.0
     ) -> Call:
         """Start a call. Raises BudgetSpent where there is not enough left for one."""
+        asked = [list(messages), max_tokens, list(stop), temperature]
+        if not self._journal.knows("model", asked):
+            for tokens, dollars in self._journal.take_lost():
+                self._budget.hold(tokens, dollars)
         held = self._hold(messages, max_tokens)
+        self._journal.begin("model", asked, held.tokens, held.dollars)
 
         def work(on_token: Callable[[str], None]) -> Completion:
-            done = self._chat.complete(
-                messages, max_tokens=max_tokens, stop=stop, temperature=temperature, on_token=on_token
+            done = self._journal.done(
+                "model",
+                asked,
+                Completion,
+                lambda: self._chat.complete(
+                    messages, max_tokens=max_tokens, stop=stop, temperature=temperature, on_token=on_token
+                ),
             )
             self._budget.settle(held, done)
             return done

@@ -12,6 +12,8 @@ from agent.types import Limits
 if TYPE_CHECKING:
     from agent.answer_cache import AnswerCache
     from agent.executor import SandboxExecutor
+    from agent.journal import Journal
+    from agent.journals import Finished, Journals
     from agent.loop import Agent
     from agent.memory import Memory
     from agent.models import ChatModel
@@ -23,6 +25,24 @@ if TYPE_CHECKING:
     from ingest.locked.report import Sandbox, SandboxReport
     from retrieval.library import Library
     from retrieval.workspace import Workspace
+
+
+GONE_BY = (
+    "model",
+    "plan_model",
+    "step_model",
+    "answer_model",
+    "judge_model",
+    "max_steps",
+    "max_seconds",
+    "max_tokens",
+    "max_cost",
+    "passages",
+    "breadth",
+    "profile",
+    "form",
+)
+"""The settings that a run is resumed with. What protects, such as the sandbox, is as it is set then."""
 
 
 def open_library(workspace: Workspace, *, reranker: str | None = None) -> Library:
@@ -46,10 +66,11 @@ def make_agent(
 ) -> Agent:
     """Return an agent over an open library.
 
-    `workspace` keeps its memory and its answers; without one nothing is remembered. `chat` replaces the models that the
-    settings name; where it sends anything through an `outgoing`, that is given too. `say` gets a line when loading one
-    of them takes a while, and one where code would run at a level other than strong. The sandbox is tested here; all
-    else loads with the first question. Raises UserError where the level that the settings ask for cannot be had.
+    `workspace` keeps its memory, its answers and the journals of its runs; without one nothing is remembered. `chat`
+    replaces the models that the settings name; where it sends anything through an `outgoing`, that is given too. `say`
+    gets a line when loading one of them takes a while, and one where code would run at a level other than strong. The
+    sandbox is tested here; all else loads with the first question. Raises UserError where the level that the settings
+    ask for cannot be had.
     """
     from agent.loop import Agent
     from agent.roles import Roles, make_roles, one_for_all
@@ -72,6 +93,7 @@ def make_agent(
         limits=limits(settings),
         answers=_answers(library, settings, workspace, chats) if settings.cache and workspace else None,
         outgoing=outgoing,
+        journals=journals(workspace, settings) if workspace else None,
     )
 
 
@@ -82,6 +104,20 @@ def way_out(settings: Settings, library: Searchable | None = None) -> Outgoing:
 
     store = store_host(library.place.url) if library else ""
     return Outgoing(settings.mask, known=from_environment(), store=store)
+
+
+def journals(workspace: Workspace, settings: Settings | None = None) -> Journals:
+    """Return the journals of a workspace's runs; new runs are written with those settings that they go by."""
+    from agent.journals import Journals
+
+    chosen = {name: getattr(settings, name) for name in GONE_BY} if settings else {}
+    return Journals(workspace.journals, workspace.folder, chosen)
+
+
+def resumed_with(found: Journal | Finished) -> dict[str, object]:
+    """Return the settings that a run began with, by name."""
+    began = found.head.settings if found.head else {}
+    return {name: began[name] for name in GONE_BY if name in began}
 
 
 def limits(settings: Settings) -> Limits:

@@ -18,7 +18,7 @@ from agent.units import Unit, squeeze
 from ingest.names import SHORTEST_NAME, fold, identifiers, phrases, words
 from ingest.sentences import sentences
 from ingest.types import Document
-from retrieval.types import Source
+from retrieval.types import Passage, Source
 
 UNSUPPORTED = "[no source]"
 """What stands after a sentence that no passage supports."""
@@ -237,6 +237,20 @@ def _find(quote: str, document: Document | None, start_line: int, end_line: int 
         spelled = re.search(r"\s+".join(map(re.escape, quote.split())), within[first][1])
         quote = spelled.group() if spelled else quote
     return within[first][0], within[last][0], quote
+
+
+def stands(passage: Passage, document: Document | None) -> bool:
+    """Return whether a file holds every line of a passage, in their order, white space aside; False without a file."""
+    if document is None:
+        return False
+    there = iter(squeeze(line) for line in document.text.split("\n"))
+    here = ""
+    for wanted in filter(None, map(squeeze, passage.text.split("\n"))):
+        while wanted not in here:  # a long line may be several of a passage's
+            if (following := next(there, None)) is None:
+                return False
+            here = following
+    return True
 
 
 # Writing ------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from agent.answer import shown
 from agent.budget import BudgetSpent, MeteredChat
 from agent.guard import visible
+from agent.journaled import JournaledSteps
 from agent.reflect import Reflection, reflect, reflected, said
 from agent.run import Run
 from agent.terms import content
@@ -81,7 +82,7 @@ class Gatherer:
     def _begin(self, run: Run, chat: MeteredChat, reflection: Reflection) -> CodeSteps:
         from agent.code_steps import CodeSteps  # smolagents: seconds that an easy question does not pay
 
-        self._executor = self._make_executor()
+        self._executor = JournaledSteps(self._make_executor(), run.journal)
         return CodeSteps(chat, run.toolbox, self._executor, self._limits.profile, _task(run, reflection, self._limits))
 
     def _step(self, run: Run, steps: CodeSteps, number: int) -> tuple[Stepped, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.units import squeeze
@@ -23,8 +23,17 @@ class Added:
 
 @dataclass(slots=True)
 class Ledger:
-    """Passages by label, in the order they were found. Labels count from 1 and are never reused."""
+    """Passages by label, in the order they were found. Labels count from 1 and are never reused.
 
+    A resumed run `expects` passages under the labels that they had; `restore` enters those that nothing brought again.
+    Passages for which `stands` is false are withdrawn: their labels are taken, and stand for nothing. `noted` is told
+    of each passage that gets a label.
+    """
+
+    expects: dict[str, Passage] = field(default_factory=dict)
+    stands: Callable[[Passage], bool] | None = None
+    noted: Callable[[Passage], None] | None = None
+    withdrawn: dict[str, Passage] = field(default_factory=dict)
     _passages: dict[str, Passage] = field(default_factory=dict)
     _rounds: list[list[str]] = field(default_factory=list)
 
@@ -37,7 +46,9 @@ class Ledger:
     @property
     def next_label(self) -> int:
         """The number that the next new passage gets."""
-        return len(self._passages) + 1
+        if self.expects:
+            return min(map(int, self.expects))
+        return len(self._passages) + len(self.withdrawn) + 1
 
     def get(self, label: str) -> Passage | None:
         """Return the passage shown under a label."""
@@ -52,9 +63,10 @@ class Ledger:
         for passage in passages:
             held = next((p for p in self if _inside(passage, p)), None)
             if held is None:
-                label = str(self.next_label)
-                self._passages[label] = replace(passage, label=label)
-                added.append(Added(label, passage.excerpt))
+                if (label := self._enter(passage)) is not None:
+                    added.append(Added(label, passage.excerpt))
+                continue
+            if self.stands is not None and not self.stands(passage):
                 continue
             fresh = _unseen(passage.excerpt, held.excerpt)
             if fresh:
@@ -62,6 +74,35 @@ class Ledger:
             added.append(Added(held.label, fresh))
         self._rounds.append([a.label for a in added])
         return added
+
+    def restore(self) -> None:
+        """Enter what is expected still, as one more round."""
+        expected, self.expects = self.expects, {}
+        labels = [self._under(label, passage) for label, passage in expected.items()]
+        if found := [label for label in labels if label is not None]:
+            self._rounds.append(found)
+
+    def _enter(self, passage: Passage) -> str | None:
+        """Enter a passage that is inside none, and return its label; None where it is withdrawn."""
+        said = squeeze(passage.text)
+        within = (p.label for p in self.withdrawn.values() if _inside(passage, p) and said in squeeze(p.text))
+        known = (label for label, p in self.expects.items() if _inside(passage, p) and _inside(p, passage))
+        label = next(within, None) or next(known, None)
+        if label is None:
+            label = str(len(self._passages) + len(self.withdrawn) + len(self.expects) + 1)
+            if self.noted is not None:
+                self.noted(replace(passage, label=label))
+        self.expects.pop(label, None)
+        return self._under(label, passage)
+
+    def _under(self, label: str, passage: Passage) -> str | None:
+        passage = replace(passage, label=label)
+        if self.stands is not None and not self.stands(passage):
+            self.withdrawn.setdefault(label, passage)
+            return None
+        self.withdrawn.pop(label, None)
+        self._passages[label] = passage
+        return label
 
     def best(
         self, limit: int, wanted: Sequence[str] = (), asked: int = 0, remembered: Sequence[str] = ()

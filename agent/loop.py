@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from agent.answer_cache import AnswerCache, still_stands
 from agent.budget import Budget, MeteredChat
 from agent.clarify import clarify
 from agent.forms import read_form
 from agent.gather import Gatherer, StepExecutor
+from agent.journal import Journal
+from agent.journaled import JournaledLibrary
 from agent.memory import Memory
 from agent.models import ChatModel
 from agent.notes import Draft, facts_of
@@ -30,15 +34,20 @@ from agent.types import (
     Recalled,
     Reflected,
     Remembered,
+    Resumed,
     Searched,
     Step,
     Usage,
+    Withdrawn,
 )
 from agent.writer import Writer
 from ingest.errors import UserError
 from ingest.languages.recognise import document_format
 from ingest.names import identifiers, unique
 from retrieval.types import Hit, SearchResult
+
+if TYPE_CHECKING:
+    from agent.journals import Finished, Journals
 
 _MOST_OPENED = 6  # passages that notes of earlier runs cite
 _LEADS = 6  # documents that the names in the first passages lead to
@@ -52,7 +61,8 @@ class Agent:
 
     `chat` is one model for all roles, or each role's; without one for the answer it answers extractively. `executor`
     makes the place where code steps run, when one is needed; without it there are none. `sandbox` is its level, for
-    the trace and the answer; `outgoing` knows what leaves this machine.
+    the trace and the answer; `outgoing` knows what leaves this machine. `journals` is where runs are written down as
+    they go, so that one that was killed can be resumed.
     """
 
     def __init__(
@@ -66,15 +76,17 @@ class Agent:
         answers: AnswerCache | None = None,
         sandbox: str = "no code",
         outgoing: Outgoing | None = None,
+        journals: Journals | None = None,
     ) -> None:
-        self._library = library
+        self._library = JournaledLibrary(library)
+        self._journals = journals
         self._chats = chat if isinstance(chat, Roles) else one_for_all(chat)
         self._answers = answers
         self._memory = memory
         self._limits = limits or Limits()
         self.sandbox = sandbox
         self._outgoing = outgoing
-        self._writer = Writer(library, self._limits, sandbox)
+        self._writer = Writer(self._library, self._limits, sandbox)
         self._gatherer = Gatherer(executor, self._limits) if executor and self._chats.step else None
         self._budget: Budget | None = None
         self._busy = threading.Lock()
@@ -83,6 +95,11 @@ class Agent:
     def chat(self) -> ChatModel | None:
         """The model that answers."""
         return self._chats.answer
+
+    @property
+    def resumable(self) -> str | None:
+        """The name of the last run, where it was begun and not finished: `Journals.open` knows it."""
+        return self._library.journal.kept
 
     def ask(self, question: str) -> Answer:
         """Return the checked answer. Raises as `stream` does."""
@@ -103,6 +120,40 @@ class Agent:
         except UserError as error:
             refused(question, error)
             raise
+        yield from self._events(run, fresh=fresh)
+
+    def resume(self, found: Journal | Finished) -> Iterator[Event]:
+        """Yield `Resumed`, then what happens from where the run was killed on, and what is withdrawn because its file
+        does not say it any more. Of a run that was finished the answer.
+
+        Raises as `stream` does, and UserError for an answer that its files do not bear out any more.
+        """
+        head = found.head
+        if head is None:
+            raise ValueError("a journal without a head has no run")
+        if not isinstance(found, Journal):
+            stands = still_stands(found.answer, self._library)
+            if stands is None:
+                raise UserError(
+                    f"The run {head.id} was finished {found.when}, and a file that its answer cites changed since. "
+                    "Ask its question again."
+                )
+            yield Resumed(head.id, head.question, None)
+            yield Answered(replace(stands, cached=found.when))
+            return
+        yield Resumed(head.id, head.question, found.taken)
+        run = self._begin(head.question, head.plan, found)
+        told: set[str] = set()
+        with closing(self._events(run, fresh=True)) as events:
+            for event in events:
+                for label, passage in run.ledger.withdrawn.items():
+                    if label not in told:
+                        yield Withdrawn(label, passage.path, passage.start_line, passage.end_line)
+                told.update(run.ledger.withdrawn)
+                if not found.replays or isinstance(event, Answered | Remembered):
+                    yield event
+
+    def _events(self, run: Run, *, fresh: bool) -> Generator[Event, None, None]:
         run.note("sandbox.level", self.sandbox)
         try:
             if not fresh and (kept := self._kept(run)) is not None:
@@ -116,7 +167,9 @@ class Agent:
             answer = replace(answer, sent=self._outgoing.sent if self._outgoing else None)
             self._keep(run, answer)
             yield Answered(answer)
-            yield self._remember(run, answer)
+            remembered = self._remember(run, answer)
+            run.journal.finish(answer)
+            yield remembered
         except (Exception, KeyboardInterrupt) as error:
             run.failed(error)
             raise
@@ -130,7 +183,7 @@ class Agent:
         if self._gatherer is not None:
             self._gatherer.interrupt()
 
-    def _begin(self, question: str, plan: Plan | None) -> Run:
+    def _begin(self, question: str, plan: Plan | None, journal: Journal | None = None) -> Run:
         question = question.strip()
         if not question:
             raise UserError('The question is empty. Ask one, as in: hoplite ask "Which module opens the store?"')
@@ -141,16 +194,19 @@ class Agent:
         if not self._busy.acquire(blocking=False):
             raise UserError("This agent is answering another question. Wait for it, or stop it first.")
         limits = self._limits
-        budget = self._budget = Budget(limits.max_seconds, max_tokens=limits.max_tokens, max_cost=limits.max_cost)
+        known = journal or Journal()
+        budget = self._budget = Budget(
+            limits.max_seconds, known.clock, max_tokens=limits.max_tokens, max_cost=limits.max_cost
+        )
         try:
-            chats = self._chats.map(lambda chat: MeteredChat(chat, budget))
+            chats = self._chats.map(lambda chat: MeteredChat(chat, budget, known))
         except UserError:
             self._budget = None
             self._busy.release()
             raise
         asked = read_form(question, limits.form)
         subject = asked.subject
-        return Run(
+        run = Run(
             subject,
             plan or make_plan(subject),
             budget,
@@ -159,7 +215,12 @@ class Agent:
             self._memory,
             form=asked.form,
             asked=question,
+            journal=known,
         )
+        self._library.journal = known
+        if self._journals and journal is None:
+            self._journals.begin(known, run.trace_id, run.span_id, question, run.plan, run.marker.token)
+        return run
 
     def _kept(self, run: Run) -> Answer | None:
         """Return what this question was answered before, where that still stands."""
@@ -175,9 +236,10 @@ class Agent:
     def _keep(self, run: Run, answer: Answer) -> None:
         """Keep the answer for the same question, unless a better one can be had once a model is back. Notes are in no
         key, and they reach the code steps and what was opened from memory: an answer that these were behind may be
-        another one when the notes are."""
+        another one when the notes are. A resumed run may have begun with another index."""
         hinted = run.remembered or (run.notes and any(step.kind == "code" for step in run.steps))
-        if self._answers is not None and not hinted and not run.plan.edited and not run.model_failed:
+        other = hinted or run.plan.edited or run.model_failed or run.journal.resumed
+        if self._answers is not None and not other:
             self._answers.keep(run.asked, answer)
 
     def _recall(self, run: Run) -> Recalled:
@@ -339,6 +401,7 @@ class Agent:
             run.note_sent(self._outgoing.sent)
             self._outgoing.forget()
         run.end()
+        run.journal.close()
         run.budget.stop()  # a reader that left early must not leave a model writing
         self._budget = None
         self._busy.release()

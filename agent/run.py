@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 
 from agent.budget import Budget, MeteredChat
-from agent.citations import changed
+from agent.citations import changed, stands
 from agent.guard import Marker
+from agent.journal import Head, Journal
 from agent.ledger import Ledger
 from agent.memory import Memory, Recollection, recollect
+from agent.notes import rechecked
 from agent.plan import Plan
 from agent.plan_edit import difference
 from agent.roles import Roles
@@ -40,6 +43,7 @@ class Run:
         *,
         form: Form = "short",
         asked: str = "",
+        journal: Journal | None = None,
     ) -> None:
         self.question = question  # what is looked for: `asked` without the words that only ask for a form
         self.asked = asked or question
@@ -48,8 +52,13 @@ class Run:
         self.budget = budget
         self.chats = chats
         self.library = library
-        self.marker = Marker()
-        self.ledger = Ledger()
+        self.journal = journal or Journal()
+        began = self.journal.head
+        self.marker = Marker(began.marker if began else None)
+        self.ledger = Ledger(
+            self.journal.entered(), stands=self._stands if self.journal.resumed else None, noted=self.journal.enter
+        )
+        self.journal.when_live(self.ledger.restore)
         self.memory = memory  # until it turns out that it cannot be used
         self.notes: tuple[Note, ...] = ()
         self.toolbox = Toolbox(library, self.ledger, self.marker, self.recall)
@@ -62,7 +71,9 @@ class Run:
         self.answered_from: set[str] = set()  # labels that a draft was written from
         self.timings: dict[str, float] = {}
         self._documents: dict[str, Document | None] = {}
-        self._span = trace.get_tracer(_TRACER).start_span("ask", attributes={"hoplite.question": question})
+        self._span = trace.get_tracer(_TRACER).start_span(
+            "ask", context=_within(began) if began else None, attributes={"hoplite.question": question}
+        )
         self._span.set_attribute("hoplite.plan", "\n".join((plan.line, *(part.line for part in plan.parts))))
         if changes := difference(plan):
             self._span.set_attribute("hoplite.plan.changes", "\n".join(changes))
@@ -72,17 +83,27 @@ class Run:
         the rest of the run, and `problem` says why once."""
         if self.memory is None:
             return Recollection(())
+        memory = self.memory
         try:
-            found = recollect(self.memory, question, self.document)
+            found = self.journal.done(
+                "recall", [question], Recollection, lambda: recollect(memory, question, self.document)
+            )
         except UserError as error:
             self.memory = None
             return Recollection((), problem=str(error))
-        return found
+        if not self.journal.resumed:
+            return found
+        return replace(found, notes=tuple(rechecked(note, self.document, memory.now) for note in found.notes))
 
     @property
     def trace_id(self) -> str:
         """The run's trace, 32 hexadecimal digits; all zeros where nothing is traced."""
         return trace.format_trace_id(self._span.get_span_context().trace_id)
+
+    @property
+    def span_id(self) -> str:
+        """The root span, 16 hexadecimal digits; all zeros where nothing is traced."""
+        return trace.format_span_id(self._span.get_span_context().span_id)
 
     @property
     def chat(self) -> MeteredChat | None:
@@ -138,6 +159,10 @@ class Run:
         document = self.document(path)
         return document.kind if document else "prose"
 
+    def _stands(self, passage: Passage) -> bool:
+        """Return whether a document that is indexed holds a passage now."""
+        return stands(passage, self.document(passage.path))
+
     def shown(self, labels: Iterator[str] | tuple[str, ...]) -> tuple[Passage, ...]:
         """Return the passages under these labels."""
         return tuple(p for label in labels if (p := self.ledger.get(label)) is not None)
@@ -148,6 +173,17 @@ def refused(question: str, error: UserError) -> None:
     span = trace.get_tracer(_TRACER).start_span("ask", attributes={"hoplite.question": question})
     span.set_status(trace.StatusCode.ERROR, f"{type(error).__name__}: {error}")
     span.end()
+
+
+def _within(began: Head) -> Context | None:
+    """The trace that a run began in, so that what is done now is found with what was done before."""
+    try:
+        trace_id, span_id = int(began.id, 16), int(began.span, 16)
+    except ValueError:
+        return None
+    sampled = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    parent = trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled)
+    return trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent.is_valid else None
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from ingest.types import Document
 from retrieval.types import Hit, Passage, Place, Scope, SearchResult, Source
 
 if TYPE_CHECKING:
+    from agent.journal import Taken
     from agent.reflect import Reflection
     from ingest.types import Chunk
 
@@ -450,4 +451,36 @@ class Remembered:
     how: Literal["new", "merged", "replaced"] = "new"
 
 
-Event = Rewritten | Recalled | Clarify | Planned | Searched | Stepped | Reflected | AnswerToken | Answered | Remembered
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A run that was begun before, by its name, and what is taken over from it; None where it was finished."""
+
+    run: str
+    question: str
+    taken: Taken | None
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A passage of a resumed run whose file does not hold it any more. Its label stands for nothing."""
+
+    label: str
+    path: str
+    start_line: int
+    end_line: int
+
+
+Event = (
+    Resumed
+    | Withdrawn
+    | Rewritten
+    | Recalled
+    | Clarify
+    | Planned
+    | Searched
+    | Stepped
+    | Reflected
+    | AnswerToken
+    | Answered
+    | Remembered
+)

@@ -53,6 +53,11 @@ class Workspace:
         return self.folder / "answers.sqlite"
 
     @property
+    def journals(self) -> Path:
+        """The folder of what runs under way have found."""
+        return self.folder / "journals"
+
+    @property
     def runs(self) -> Path:
         """The folder of finished runs."""
         return self.folder / "runs"

@@ -31,6 +31,14 @@ answers (docs/memory.md) stay until `hoplite memory forget` deletes them. What `
 The same question to the same index, model and prompts gets the answer of the first time, once its citations were
 checked again; `--no-cache`, or `cache = false` in a `config.toml`, asks anew. The newest answers are kept, for a month
 at most (`agent/answer_cache.py`); where the index is on a server, none are.
+
+While a run is under way, what it finds is written to `journals/` in the workspace. A run that was killed, stopped with
+Ctrl-C or failed goes on with `hoplite ask --resume RUN`: its searches, code steps and finished model calls are not made
+again, passages keep their labels, and those that their files lost since are withdrawn. Variables of a code step are
+lost. It goes by the settings that it began with, but for those that are given anew; the sandbox is always as it is set
+now. A finished run leaves its answer alone. The newest of both are kept, for a month at most (`agent/journals.py`).
+They hold text of the documents and are as private as the index: files of yours alone, which another user or another
+machine cannot resume.
 """
 
 

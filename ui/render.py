@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from agent.reflect import Reflection
-    from agent.types import Answer, Citation, Event, Note, Recalled, Remembered
+    from agent.types import Answer, Citation, Event, Note, Recalled, Remembered, Resumed
     from ingest.types import Chunk
     from retrieval.types import Hit, Passage, Symbols
 
@@ -100,9 +100,9 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"
 
 
-def counted(number: int, what: str) -> str:
-    """Return `1 file` or `2,000 files`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def counted(number: int, what: str, many: str = "") -> str:
+    """Return `1 file` or `2,000 files`; `many` is the plural where it is not made with an s."""
+    return f"{number:,} {what if number == 1 else many or f'{what}s'}"
 
 
 def some(names: Sequence[str], shown: int = 5) -> str:
@@ -208,6 +208,10 @@ def event(happened: Event) -> str | None:
     from agent import types
 
     match happened:
+        case types.Resumed():
+            return _resumed(happened)
+        case types.Withdrawn(label=label, path=path, start_line=start, end_line=end):
+            return f"{_mark('resumed')} [{visible(label)}] is gone: {place(path, start, end)} does not say it any more"
         case types.Rewritten(question=question):
             return f"{_mark('asked as')} {visible(question)}"
         case types.Recalled():
@@ -228,6 +232,22 @@ def event(happened: Event) -> str | None:
         case types.Remembered():
             return f"{_mark('memory')} {noted(happened)}"
     return None
+
+
+def _resumed(run: Resumed) -> str:
+    """What is taken over from a run, on one line."""
+    named = f"{_mark('resumed')} {visible(run.run[:8])}, {visible(run.question)}"
+    if run.taken is None:
+        return f"{named}\n    was finished; this is its answer"
+    kept = run.taken
+    parts = (
+        counted(kept.passages, "passage"),
+        counted(kept.searches, "search", "searches"),
+        counted(kept.steps, "code step"),
+        counted(kept.replies, "model call"),
+    )
+    done = ", ".join(part for part in parts if not part.startswith("0 "))
+    return f"{named}\n    taken over: {done or 'nothing'}; {kept.seconds:.1f} s"
 
 
 def reflection(seen: Reflection) -> Iterator[str]:

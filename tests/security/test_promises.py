@@ -52,7 +52,10 @@ HELD_BY = {
         "tests/security/test_attacks.py::test_no_attack_succeeds_for_an_ordinary_user_either",
         "tests/security/test_promises.py::test_p1_a_run_writes_in_its_workspace_only_and_connects_to_nobody",
     ),
-    "P2": ("tests/security/test_promises.py::test_p2_a_hostile_model_gets_no_secret_out",),
+    "P2": (
+        "tests/agent/test_resume.py::test_no_record_makes_evidence_of_what_no_indexed_file_holds",
+        "tests/security/test_promises.py::test_p2_a_hostile_model_gets_no_secret_out",
+    ),
     "P3": (
         "tests/ui/test_markdown.py::test_nothing_that_is_not_ours_becomes_markup",
         "tests/ui/test_markup.py::test_prose_yields_only_tags_of_ours_and_no_address_but_a_citations",
@@ -138,6 +141,7 @@ def test_p1_a_run_writes_in_its_workspace_only_and_connects_to_nobody(folder: Pa
     index([folder], workers=1)
     model = speaks(ANSWER, "search('readings')\nread('guide.md')\ngrep('HERON')")
     programs = [interpreter(), str(monty()["monty"])]
+    weights.user_cache().mkdir(parents=True, exist_ok=True)  # where the seal of answers and journals lies
     with Watch([folder / ".hoplite", weights.user_cache()], programs) as watch:
         events = answered_by(folder, model, sandbox="strong", question=QUESTION)
     assert steps_of(events)[0].error is None

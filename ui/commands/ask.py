@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ingest.errors import UserError
+from ingest.errors import HopliteError, UserError
 from ui import render
 from ui.cli import INTERRUPTED
 from ui.commands.options import agent_options, cache_option, json_option, opened, print_json, workspace_option
@@ -31,7 +32,7 @@ _EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor;
 
 
 @click.command(short_help="Answer a question with checked citations.")
-@click.argument("question")
+@click.argument("question", required=False)
 @click.option("--plan", is_flag=True, help="Show the plan, and wait for it to be edited or taken.")
 @agent_options
 @click.option(
@@ -41,9 +42,20 @@ _EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor;
     help="Also write the answer as Markdown with footnotes; - prints it instead.",
 )
 @cache_option
+@click.option(
+    "--resume", metavar="RUN", help="Go on with a run that was killed, by its name or the beginning of it; or `last`."
+)
 @json_option
 @workspace_option
-def ask(question: str, plan: bool, markdown: Path | None, as_json: bool, workspace: Path | None, **chosen: Any) -> int:
+def ask(
+    question: str | None,
+    plan: bool,
+    markdown: Path | None,
+    resume: str | None,
+    as_json: bool,
+    workspace: Path | None,
+    **chosen: Any,
+) -> int:
     """Answer QUESTION from what is indexed, with every step shown and every citation checked.
 
     With --plan, on a terminal, the sub-questions are shown before the work. Enter goes on; `2: TEXT`
@@ -51,7 +63,14 @@ def ask(question: str, plan: bool, markdown: Path | None, as_json: bool, workspa
     any other line is asked instead. Where the question can mean several things, that is asked first.
 
     Ctrl-C gives the best cited answer so far, and the exit code 130.
+
+    With --resume instead of QUESTION, a run that failed or was killed goes on: what it found is taken
+    over, and no step that it completed is repeated. `hoplite status` names such runs.
     """
+    if (question is None) == (resume is None):
+        raise click.UsageError("--resume goes on with its own question." if resume else "Missing argument 'QUESTION'.")
+    if resume and plan:
+        raise click.UsageError("--resume goes on with the plan that the run has. Leave out --plan.")
     printed = markdown == Path("-")
     if printed and as_json:
         raise click.UsageError("--json and --markdown - both print on standard output. Give --markdown a file.")
@@ -59,7 +78,10 @@ def ask(question: str, plan: bool, markdown: Path | None, as_json: bool, workspa
         raise UserError(f"There is no folder {markdown.parent} to write {markdown.name} in. Make it, or name another.")
     with opened(workspace) as library:
         quiet = as_json or printed
-        answer = run(library, question, chosen, quiet=quiet, plan=plan and not as_json and sys.stdin.isatty())
+        if question is None:
+            answer = go_on(library, resume or "", chosen, quiet=quiet)
+        else:
+            answer = run(library, question, chosen, quiet=quiet, plan=plan and not as_json and sys.stdin.isatty())
     if as_json:
         print_json(answer.as_json())
     if markdown:
@@ -86,10 +108,49 @@ def run(
 ) -> Answer:
     """Ask the library, show steps on standard error and the answer on standard output, and return it."""
     agent = agent_for(library, chosen)
-    if not plan:
-        return told(agent.stream(question), agent.stop, quiet=quiet)
-    events = planned(agent.clarify, lambda asked, seen: agent.stream(asked, seen, fresh=True), question)
-    return told(events, agent.stop, quiet=quiet)
+    with _resumable(agent, library):
+        if not plan:
+            return told(agent.stream(question), agent.stop, quiet=quiet)
+        events = planned(agent.clarify, lambda asked, seen: agent.stream(asked, seen, fresh=True), question)
+        return told(events, agent.stop, quiet=quiet)
+
+
+def go_on(library: Library, named: str, chosen: Mapping[str, Any], *, quiet: bool = False) -> Answer:
+    """Go on with a run that was not finished, shown as `run` does; of a finished one show the answer.
+
+    It goes by the settings that it began with, except for those that are `chosen` now.
+    """
+    from agent.build import journals, resumed_with
+
+    found = journals(library.workspace).open(named)
+    now = {name: value for name, value in chosen.items() if value is not None}
+    agent = agent_for(library, {**resumed_with(found), **now})
+    with _resumable(agent, library):
+        return told(agent.resume(found), agent.stop, quiet=quiet)
+
+
+@contextmanager
+def _resumable(agent: Agent, library: Library) -> Iterator[None]:
+    """Where a run ends without an answer, say how to go on with it."""
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort, HopliteError):
+        if agent.resumable:
+            click.echo(f"`{_resume_command(agent.resumable, library)}` goes on from here.", err=True)
+        raise
+
+
+def _resume_command(run: str, library: Library) -> str:
+    from agent.journals import SHORT
+    from retrieval.workspace import find
+
+    command = f"hoplite ask --resume {run[:SHORT]}"
+    try:
+        found = find(Path.cwd()).folder
+    except UserError:
+        found = None
+    folder = library.workspace.folder
+    return command if found == folder else f"{command} --workspace {shlex.quote(render.visible(str(folder)))}"
 
 
 def told(events: Iterator[Event], stop: Callable[[], None], *, quiet: bool = False) -> Answer:

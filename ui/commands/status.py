@@ -15,6 +15,7 @@ from ui.commands.options import json_option, opened, print_json, workspace_optio
 from ui.render import by_reason, counted, failure_line, megabytes, some, visible
 
 if TYPE_CHECKING:
+    from agent.journals import Unfinished
     from retrieval.library import Status
     from retrieval.types import Source
 
@@ -29,17 +30,20 @@ SHOWN = 10
 @workspace_option
 def status(check: bool, skipped: bool, as_json: bool, workspace: Path | None) -> None:
     """Show what is indexed, what changed since, what failed or was skipped and why, and how big the index is."""
+    from agent.build import journals
+
     with opened(workspace, searches=False) as library:
         now = library.status(check=check)
+        runs = journals(library.workspace).unfinished()
     if as_json:
-        print_json(found(now))
+        print_json(found(now) | {"unfinished": [run.as_json() for run in runs]})
     else:
-        for line in lines(now, skipped=skipped):
+        for line in (*lines(now, skipped=skipped), *_unfinished(runs)):
             click.echo(line)
 
 
 def found(now: Status) -> dict[str, Any]:
-    """Return what `status --json` prints."""
+    """Return what `status --json` prints of the index."""
     return {
         "workspace": str(now.folder),
         "store": asdict(now.server) if now.server else None,
@@ -103,6 +107,18 @@ def _failed(now: Status) -> Iterator[str]:
         yield _row("", failure_line(failure.path, failure.message))
     if len(now.failures) > SHOWN:
         yield _row("", f"and {len(now.failures) - SHOWN:,} more; `hoplite status --json` has all")
+
+
+def _unfinished(runs: Sequence[Unfinished]) -> Iterator[str]:
+    """A line for each run that can be resumed."""
+    if not runs:
+        return
+    yield _row("runs", f"{len(runs):,} unfinished; `hoplite ask --resume NAME` goes on with one")
+    for run in runs[:SHOWN]:
+        began = datetime.fromtimestamp(run.began).astimezone().strftime("%Y-%m-%d %H:%M")
+        yield _row("", f"{visible(run.id[:8])}  {began}  {visible(run.question)[:80]}")
+    if len(runs) > SHOWN:
+        yield _row("", f"and {len(runs) - SHOWN:,} more; `hoplite status --json` has all")
 
 
 def _row(name: str, value: str) -> str:
