@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,34 @@ def test_a_run_that_failed_is_resumed_where_it_failed(place: Place) -> None:
         list(agent.stream(TWO_HOP))
     assert agent.resumable == place.journals.unfinished()[0].id
     assert answer_of(place.resumed("42 [2]", named=agent.resumable[:7])).answer == "42 [1] [2]"
+
+
+def test_a_run_that_was_stopped_gives_its_best_answer_and_can_be_gone_on_with(place: Place) -> None:
+    def stops(messages: Sequence[Message]) -> str:
+        agent.stop()
+        return "42"
+
+    agent = place.agent([STEP, stops])
+    assert answer_of(list(agent.stream(TWO_HOP))).stopped == "stop"
+    assert agent.resumable is not None
+    events = place.resumed("42 [2]")
+    assert only(Resumed, events)[0].taken.steps == 1
+    assert (answer_of(events).answer, answer_of(events).stopped) == ("42 [1] [2]", None)
+
+
+def test_a_step_that_was_interrupted_is_taken_anew(place: Place) -> None:
+    def paths() -> list[str]:
+        threading.Timer(0.1, agent.stop).start()
+        return []
+
+    library = FakeLibrary(HERON)
+    library.paths = paths  # type: ignore[method-assign]
+    agent = place.agent(["```python\nlist_files()\nwhile True: pass\n```"], library=library)
+    assert answer_of(list(agent.stream(TWO_HOP))).steps[-1].kind == "code"
+    [path] = place.files
+    assert "code" not in [record.get("did") for record in read(path, own_secret()).records]
+    rewrite(path, lambda record: record.update(key="0") if record.get("did") == "model" else None)
+    assert answer_of(place.resumed(STEP, "42 [2]")).answer == "42 [1] [2]"
 
 
 def test_a_step_that_misses_what_an_earlier_process_had_in_variables_is_told_why(place: Place) -> None:
