@@ -160,7 +160,8 @@ class JournaledSteps:
     """An executor of code steps whose completed steps are not run again: what they called is called once more, which
     brings what is known to the ledger, and what the code gave is given.
 
-    What a step left in variables is lost with the process that ran it; a step that misses one is told.
+    What a step left in variables is lost with the process that ran it; a step that misses one is told. A step that was
+    interrupted is not completed.
     """
 
     def __init__(self, executor: Any, journal: Journal) -> None:
@@ -169,6 +170,7 @@ class JournaledSteps:
         self._journal = journal
         self._tools: dict[str, _Noted] = {}
         self._lost = False  # variables of steps that another process ran
+        self._interrupted = False
         self.state: dict[str, str] = executor.state
         self.language: str = getattr(executor, "language", "")
 
@@ -194,7 +196,10 @@ class JournaledSteps:
             ran_here = True
             return self._run(code_action)
 
-        ran = self._journal.done("code", [code_action], Ran, work, asks=True)
+        try:
+            ran = self._journal.done("code", [code_action], Ran, work, asks=True)
+        except _Interrupted as interrupted:
+            raise StepFailed(str(interrupted)) from None
         if not ran_here:
             self._lost = True
             for name, arguments in ran.calls:
@@ -207,6 +212,7 @@ class JournaledSteps:
 
     def interrupt(self) -> None:
         """See `SandboxExecutor.interrupt`."""
+        self._interrupted = True
         self._executor.interrupt()
 
     def cleanup(self) -> None:
@@ -222,9 +228,15 @@ class JournaledSteps:
         try:
             done = self._executor(code)
         except StepFailed as failed:
+            if self._interrupted:
+                raise _Interrupted(str(failed)) from failed
             missing = "interpreter restarted, variables lost; " if self._lost and "NameError" in str(failed) else ""
             return Ran(calls, logs=self.state["_print_outputs"], failed=f"{missing}{failed}")
         return Ran(calls, done.output, done.logs, done.is_final_answer)
+
+
+class _Interrupted(Exception):
+    """The step was not completed; the message is what is told of it."""
 
 
 @dataclass(slots=True)

@@ -168,7 +168,8 @@ class Agent:
             self._keep(run, answer)
             yield Answered(answer)
             remembered = self._remember(run, answer)
-            run.journal.finish(answer)
+            if answer.stopped != "stop":  # what a person stopped can be gone on with
+                run.journal.finish(answer)
             yield remembered
         except (Exception, KeyboardInterrupt) as error:
             run.failed(error)

@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,34 @@ def test_a_run_that_failed_is_resumed_where_it_failed(place: Place) -> None:
         list(agent.stream(TWO_HOP))
     assert agent.resumable == place.journals.unfinished()[0].id
     assert answer_of(place.resumed("42 [2]", named=agent.resumable[:7])).answer == "42 [1] [2]"
+
+
+def test_a_run_that_was_stopped_gives_its_best_answer_and_can_be_gone_on_with(place: Place) -> None:
+    def stops(messages: Sequence[Message]) -> str:
+        agent.stop()
+        return "42"
+
+    agent = place.agent([STEP, stops])
+    assert answer_of(list(agent.stream(TWO_HOP))).stopped == "stop"
+    assert agent.resumable is not None
+    events = place.resumed("42 [2]")
+    assert only(Resumed, events)[0].taken.steps == 1
+    assert (answer_of(events).answer, answer_of(events).stopped) == ("42 [1] [2]", None)
+
+
+def test_a_step_that_was_interrupted_is_taken_anew(place: Place) -> None:
+    def paths() -> list[str]:
+        threading.Timer(0.1, agent.stop).start()
+        return []
+
+    library = FakeLibrary(HERON)
+    library.paths = paths  # type: ignore[method-assign]
+    agent = place.agent(["```python\nlist_files()\nwhile True: pass\n```"], library=library)
+    assert answer_of(list(agent.stream(TWO_HOP))).steps[-1].kind == "code"
+    [path] = place.files
+    assert "code" not in [record.get("did") for record in read(path, own_secret()).records]
+    rewrite(path, lambda record: record.update(key="0") if record.get("did") == "model" else None)
+    assert answer_of(place.resumed(STEP, "42 [2]")).answer == "42 [1] [2]"
 
 
 def test_a_step_that_misses_what_an_earlier_process_had_in_variables_is_told_why(place: Place) -> None:
@@ -406,14 +435,14 @@ def test_a_name_that_no_run_has_is_told_with_those_that_there_are(place: Place) 
         assert TWO_HOP[:40] in str(told.value)
 
 
-def test_a_name_that_several_runs_begin_with_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = iter([b"\xab\x01", b"\xab\x02"])
-    monkeypatch.setattr(journals.os, "urandom", lambda n: next(made) * 8)
+def test_a_name_that_several_runs_begin_with_is_refused(place: Place) -> None:
     place.killed()
-    place.killed()
-    with pytest.raises(UserError, match="More than one run begins with 'ab'"):
-        place.journals.open("ab")
-    assert isinstance(place.journals.open("AB02"), Journal)
+    [path] = place.files
+    path.with_name("zz01.jsonl").touch()
+    path.with_name("zz02.answer").touch()
+    with pytest.raises(UserError, match="More than one run begins with 'zz'"):
+        place.journals.open("zz")
+    assert isinstance(place.journals.open(path.stem[:9].upper()), Journal)
 
 
 # Finished ---------------------------------------------------------------------------------------------------------
@@ -452,9 +481,11 @@ def test_journals_are_private_and_few(place: Place, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(journals, "MOST", 3)
     for _ in range(5):
         list(place.agent(["Heron [1]"]).stream(EASY))
-    newest = []
-    for _ in range(5):
+    newest: list[str | None] = []
+    for second in range(5):
         newest.append(place.killed(EASY, ()).resumable)
+        then = journals.time.time() - 100 + second  # a file's time is too coarse to tell runs of milliseconds apart
+        os.utime(place.folder / "journals" / f"{newest[-1]}.jsonl", (then, then))
     assert [len([p for p in place.files if p.suffix == suffix]) for suffix in (".jsonl", ".answer")] == [3, 2]
     assert {path.stem for path in place.files if path.suffix == ".jsonl"} == set(newest[-3:])
     assert {path.stat().st_mode & 0o777 for path in place.files} == {0o600}

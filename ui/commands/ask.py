@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ingest.errors import HopliteError, UserError
+from ingest.errors import UserError
 from ui import render
 from ui.cli import INTERRUPTED
 from ui.commands.options import agent_options, cache_option, json_option, opened, print_json, workspace_option
@@ -131,13 +131,12 @@ def go_on(library: Library, named: str, chosen: Mapping[str, Any], *, quiet: boo
 
 @contextmanager
 def _resumable(agent: Agent, library: Library) -> Iterator[None]:
-    """Where a run ends without an answer, say how to go on with it."""
+    """Where a run ends before it has finished, say how to go on with it."""
     try:
         yield
-    except (KeyboardInterrupt, click.Abort, HopliteError):
+    finally:
         if agent.resumable:
             click.echo(f"`{_resume_command(agent.resumable, library)}` goes on from here.", err=True)
-        raise
 
 
 def _resume_command(run: str, library: Library) -> str:
