@@ -10,51 +10,16 @@ pairs and is not asked: what differs in a number or a "not" is as alike as what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
+from agent.clauses import ADJUNCT, SUBORDINATE, Reading, Word, is_code, leading, meaningful, reading
 from agent.terms import STOPWORDS, content, stem
 from agent.units import Unit
-from ingest.names import fold
 
-_TOKEN = re.compile(r"\d+(?:[.,:/-]\d+)*|[^\W\d](?:[\w.]*\w)?(?:['’]t\b)?|[,;:.!?()—–#]|--+|//", re.UNICODE)
-_THOUSANDS = re.compile(r",(?=\d{3}(?:\D|$))")
-_CODE = re.compile(r"\w_\w|\w\.\w|[a-z][A-Z]|^_")
-_PASSIVE = re.compile(r"\b(?:is|are|was|were|be|been|being)\b(?:(?!\bthan\b)[^.;]){0,40}\bby\b", re.IGNORECASE)
 _COORDINATES = re.compile(r"\s*[,;]?\s+(?:and|while|whereas|but|though|although)\s+|\s*;\s+|\s*,\s+(?=which\b|who\b)")
 _PRONOUN = re.compile(r"\W*(?:it|its|he|his|she|her|they|their|this|these|such|there)\b", re.IGNORECASE)
-_LONGEST_ASIDE = 3  # meaningful words of an aside, and of a subject
-_LONGEST_SCOPE = 4  # meaningful words that a negation reaches
-
-_DIGITS = {
-    w: str(n) for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
-}
-_DIGITS.pop("one")  # more often a pronoun
-_SUBORDINATE = frozenset("because when before after once until if unless".split())
-_JOINTS = _SUBORDINATE | frozenset("and but while whereas although though which who whose where since".split())
-_RELATIVE = frozenset("which who whose".split())
-_GOES_ON = frozenset(["and", "but", ","])
-_OWN_SUBJECT = frozenset(
-    """the a an this that these those his her its their our my your most all some each every other another both no there
-    what""".split()
-)
-_DETERMINERS = frozenset("the a an any this that these those his her its their our my your".split())
-_FINITE = frozenset(
-    "is are was were be been has have had can could may might must will would shall should does do did".split()
-)
-_DENIALS = frozenset("not no never none neither nor without cannot nothing nobody nowhere".split())
-# Said in one word and denied in another; the second denies the first.
-_DENIED = {
-    stem(denied): stem(said)
-    for said, denied in (
-        line.split()
-        for line in """enabled disabled;enable disable;allowed forbidden;allowed prohibited;allowed disallowed;
-        included excluded;present absent;valid invalid;true false;able unable;possible impossible;known unknown;
-        required optional;accepted rejected;supported unsupported;safe unsafe;public private""".split(";")
-    )
-}
 # Neither can be true of one thing at one time, and neither denies the other.
 _OPPOSITES: dict[str, set[str]] = {}
 for _pair in """before after;more less;more fewer;least most;minimum maximum;larger smaller;longer shorter;higher lower;
@@ -92,64 +57,12 @@ _LIMITS = frozenset(
     "least most up to over under about around than before after until more less fewer first last".split()
 )
 _ADDED = re.compile(r"\s*(?:[.;#]|//|,?\s+(?:which|who|and)\b)(?=\s|$).*|\s*[.]\s*$", re.DOTALL)
-_ADJUNCT = frozenset("every each once in at on from of for near under since during by to after before until".split())
-_PLACES = frozenset("in at on from of for near to into under within since during by".split())
 # Words that a sentence about code adds to a name or a value.
 _OF_CODE = frozenset(
     stem(w)
     for w in """function method class module setting variable constant option parameter argument value set sets equal
     equals defined defines named called takes accepts type""".split()
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    stem: str
-    raw: str
-    clause: int
-    denied: bool = False
-    name: bool = False
-    number: bool = False
-    behind: str = ""  # the word before it, articles left out
-
-    @property
-    def empty(self) -> bool:
-        """Whether it carries no meaning of its own."""
-        return self.raw.lower() in STOPWORDS
-
-    @property
-    def placed(self) -> bool:
-        """Whether it stands behind a preposition: "in Marrow"."""
-        return self.behind in _PLACES
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """A text as the checks see it."""
-
-    words: tuple[_Word, ...]
-    raw: frozenset[str]
-    passive: bool
-    joints: tuple[str, ...]  # what begins each clause, "" the first
-
-    @property
-    def clauses(self) -> int:
-        return len(self.joints)
-
-    @cached_property
-    def statements(self) -> tuple[frozenset[str], ...]:
-        """What each clause says, as stems: its own words, what they are said of, where and when, and, as "when:war",
-        the words of a clause that depends on it."""
-        return _statements(self, whole=True)
-
-    @cached_property
-    def bare(self) -> tuple[frozenset[str], ...]:
-        """The same of each clause alone, without the clauses that depend on it."""
-        return _statements(self, whole=False)
-
-    @property
-    def stems(self) -> frozenset[str]:
-        return frozenset(w.stem for w in self.words)
 
 
 def entailing(claim: str, quotable: Sequence[Unit], optional: frozenset[str] = frozenset()) -> tuple[Unit, ...]:
@@ -163,14 +76,14 @@ def entailing(claim: str, quotable: Sequence[Unit], optional: frozenset[str] = f
 
 def follows(claim: str, quote: str, context: str = "", optional: frozenset[str] = frozenset()) -> bool:
     """Return whether the claim follows from the quote. The context may only say what the quote is about."""
-    said, source, about = _read(claim), _read(quote), _read(context).stems
+    said, source, about = reading(claim), reading(quote), reading(context).stems
     meant = [w for w in said.words if not w.empty and w.stem not in optional - source.stems]
     if not any(not w.number for w in meant) or any(w.number and w.stem not in source.stems for w in meant):
         return False
     if claim.strip(" .").lower() == quote.strip(" .").lower():
         return True
     needed = frozenset(w.stem for w in meant)
-    free = about | (_OF_CODE if any(_CODE.search(w.raw) for w in said.words) else frozenset())
+    free = about | (_OF_CODE if any(is_code(w.raw) for w in said.words) else frozenset())
     if not needed <= source.stems | free:
         return False
     return (
@@ -185,7 +98,7 @@ def follows(claim: str, quote: str, context: str = "", optional: frozenset[str] 
     )
 
 
-def _held(part: frozenset[str], needed: frozenset[str], free: frozenset[str], source: _Reading) -> bool:
+def _held(part: frozenset[str], needed: frozenset[str], free: frozenset[str], source: Reading) -> bool:
     """Whether one clause of the source, with what belongs to it, says a part of the claim."""
     words = {said for said in part if _plain(said) in needed and _plain(said) not in free}
     return any(words <= there for there in (*source.statements, *source.bare))
@@ -208,8 +121,8 @@ def _context(unit: Unit, before: Unit | None) -> str:
     near = before is not None and before.passage.label == unit.passage.label and _PRONOUN.match(unit.text)
     if not near or before is None:
         return unit.passage.header
-    clause = [w for w in _read(before.text).words if w.clause == 0]
-    return f"{unit.passage.header}. {' '.join(w.raw for w in clause if w.stem in _leading(clause))}"
+    clause = [w for w in reading(before.text).words if w.clause == 0]
+    return f"{unit.passage.header}. {' '.join(w.raw for w in clause if w.stem in leading(clause))}"
 
 
 def _in_parts(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) -> tuple[Unit, ...]:
@@ -217,10 +130,10 @@ def _in_parts(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) ->
     parts = [part for part in _COORDINATES.split(claim) if part.strip()]
     if len(parts) < 2:
         return ()
-    first = next((w.raw for w in _read(claim).words if w.name), "")
+    first = next((w.raw for w in reading(claim).words if w.name), "")
     chosen: dict[int, Unit] = {}
     for part in parts:
-        words = _read(part).words
+        words = reading(part).words
         if not any(not w.name and not w.number and not w.empty for w in words):
             return ()
         found = _whole(part if any(w.name for w in words) else f"{first} {part}", quotable, optional)
@@ -230,7 +143,7 @@ def _in_parts(claim: str, quotable: Sequence[Unit], optional: frozenset[str]) ->
     return tuple(chosen.values())
 
 
-def _polarity(said: _Reading, source: _Reading) -> bool:
+def _polarity(said: Reading, source: Reading) -> bool:
     """What one denies the other must deny, and neither may say the opposite of the other."""
     meant = {w.stem for w in said.words if not w.empty}
     shared = [len(meant & {w.stem for w in source.words if w.clause == n}) for n in range(source.clauses)]
@@ -247,12 +160,12 @@ def _polarity(said: _Reading, source: _Reading) -> bool:
     return not (any(w.denied for w in said.words) and not any(w.denied for w in source.words))
 
 
-def _strength(said: _Reading, source: _Reading) -> bool:
+def _strength(said: Reading, source: Reading) -> bool:
     stronger = {_STRONG[w] for w in said.raw if w in _STRONG} - {_STRONG[w] for w in source.raw if w in _STRONG}
     return not stronger and (source.raw & _HEDGES) <= said.raw
 
 
-def _order(said: _Reading, source: _Reading) -> bool:
+def _order(said: Reading, source: Reading) -> bool:
     """Names stand in the order of the source: "A taught B" is not "B taught A". A passive turns it round."""
     names = [w for w in said.words if w.name and any(s.stem == w.stem and s.name for s in source.words)]
     places = {w.stem: [i for i, s in enumerate(source.words) if s.stem == w.stem] for w in names}
@@ -273,10 +186,10 @@ def _order(said: _Reading, source: _Reading) -> bool:
     return True
 
 
-def _agents(said: _Reading, source: _Reading) -> bool:
+def _agents(said: Reading, source: Reading) -> bool:
     """Who does it and to whom, also of things without a name: "hired by the guide", "the cat chased the dog"."""
     agents, theirs_do = _doers(said), _doers(source)
-    mine, theirs = _content(said.words), _content(source.words)
+    mine, theirs = meaningful(said.words), meaningful(source.words)
     if agents and theirs_do and not agents & theirs_do:
         return False
     if agents and not source.passive and mine[0] in theirs:
@@ -286,10 +199,10 @@ def _agents(said: _Reading, source: _Reading) -> bool:
     if said.passive != source.passive or mine[0] not in theirs or theirs[0] not in mine or mine[0] == theirs[0]:
         return True
     firsts = (next(w for w in text.words if not w.empty) for text in (said, source))
-    return any(first.behind in _ADJUNCT | _SUBORDINATE or first.number for first in firsts)
+    return any(first.behind in ADJUNCT | SUBORDINATE or first.number for first in firsts)
 
 
-def _relations(said: _Reading, source: _Reading) -> bool:
+def _relations(said: Reading, source: Reading) -> bool:
     """What stands behind "for" or "to" does not stand behind "against" or "from" in the source, and what does it, or is
     it, is not only something that it is done to or with."""
     first = next((w for w in said.words if not w.empty), None)
@@ -299,7 +212,7 @@ def _relations(said: _Reading, source: _Reading) -> bool:
             continue
         if word.behind in _PREPOSITIONS and not any(_alike(word.behind, other) for other in there):
             return False
-        if word is first and word.behind not in _PREPOSITIONS | _ADJUNCT and said.passive == source.passive:
+        if word is first and word.behind not in _PREPOSITIONS | ADJUNCT and said.passive == source.passive:
             return False
     return True
 
@@ -308,7 +221,7 @@ def _alike(one: str, other: str) -> bool:
     return one == other or any({one, other} <= group for group in _ALIKE)
 
 
-def _doers(text: _Reading) -> set[str]:
+def _doers(text: Reading) -> set[str]:
     """The things behind each "by" of a passive; a number is none: "by 12 percent"."""
     if not text.passive:
         return set()
@@ -316,19 +229,15 @@ def _doers(text: _Reading) -> set[str]:
     return {w.stem for w in first if w is not None and not w.number}
 
 
-def _behind_by(text: _Reading) -> set[str]:
+def _behind_by(text: Reading) -> set[str]:
     return {w.stem for at in _bys(text)[:1] for w in text.words[at + 1 :]}
 
 
-def _bys(text: _Reading) -> list[int]:
+def _bys(text: Reading) -> list[int]:
     return [i for i, w in enumerate(text.words) if w.raw == "by"]
 
 
-def _content(words: Iterable[_Word]) -> list[str]:
-    return [w.stem for w in words if not w.empty]
-
-
-def _same_name(said: _Reading, source: _Reading, a: _Word, b: _Word) -> bool:
+def _same_name(said: Reading, source: Reading, a: Word, b: Word) -> bool:
     """Whether two words are parts of one name in both: "Ada Quill"."""
     return all(
         any(x.stem == a.stem and y.stem == b.stem for x, y in zip(text.words, text.words[1:], strict=False))
@@ -336,7 +245,7 @@ def _same_name(said: _Reading, source: _Reading, a: _Word, b: _Word) -> bool:
     )
 
 
-def _numbers(said: _Reading, source: _Reading) -> bool:
+def _numbers(said: Reading, source: Reading) -> bool:
     """A number counts the same things, and stands with the same things, as in the source."""
     here = [i for i, w in enumerate(source.words) if w.number]
     order = [source.words[i].stem for i in here]
@@ -366,7 +275,7 @@ def _all(values: Sequence[str], wanted: str) -> list[int]:
     return [i for i, value in enumerate(values) if value == wanted]
 
 
-def _company(said: _Reading, at: int, source: _Reading, i: int) -> int:
+def _company(said: Reading, at: int, source: Reading, i: int) -> int:
     """How much the words round a number of the claim are those round a number of the source."""
     mine = {w.stem: w for w in said.words if w.clause == said.words[at].clause and not w.number}
     theirs = {w.stem for w in source.words if w.clause == source.words[i].clause and not w.number}
@@ -375,7 +284,7 @@ def _company(said: _Reading, at: int, source: _Reading, i: int) -> int:
     return len(shared) + 2 * sum(w.name for w in shared) + (near[0] is not None and near[0] == near[1])
 
 
-def _before(text: _Reading, at: int) -> str | None:
+def _before(text: Reading, at: int) -> str | None:
     return next((w.stem for w in reversed(text.words[:at]) if not w.number and not w.empty), None)
 
 
@@ -399,13 +308,13 @@ class Statement:
 
 def statement(text: str) -> Statement | None:
     """Return what a sentence says for itself; None for one that a condition, a doubt or an aside qualifies."""
-    read = _read(text)
+    read = reading(text)
     here = [w for w in read.words if w.clause == 0]
     joint = _ADDED.search(text)
     if not here or read.raw & (_HEDGES | _CONDITIONS) or (read.clauses > 1 and joint is None):
         return None
     body = text[: joint.start()] if joint else text
-    if _read(body).clauses > 1:
+    if reading(body).clauses > 1:
         return None  # something stands before it or inside it: "On Linux, …"
     if any(b.number and a.name for a, b, _ in zip(here, here[1:], here[2:], strict=False)):
         return None  # "Heron 2 needs Go": the number is a part of the name
@@ -417,146 +326,3 @@ def statement(text: str) -> Statement | None:
         any(w.denied for w in here),
         body.strip(),
     )
-
-
-# Clauses ------------------------------------------------------------------------------------------------------------
-
-
-def _statements(text: _Reading, *, whole: bool) -> tuple[frozenset[str], ...]:
-    clauses = [[w for w in text.words if w.clause == n] for n in range(text.clauses)]
-    asides = [_aside(text, clauses, n) for n in range(text.clauses)]
-    heads = {n: head for n in range(text.clauses) if (head := _head(text, clauses, n)) is not None}
-    said = []
-    for n, clause in enumerate(clauses):
-        if not _content(clause) or (asides[n] and len(clauses) > 1) or (whole and n in heads):
-            continue
-        stems = {*_content(clause), *_carried(text, clauses, n)}
-        for near in (n - 1, n + 1):
-            if 0 <= near < len(clauses) and asides[near]:
-                stems |= {*_content(clauses[near])}
-        if whole:
-            stems |= {f"{text.joints[m]}:{w}" for m, head in heads.items() if head == n for w in _content(clauses[m])}
-        said.append(frozenset(stems))
-    return tuple(said) or (frozenset(_content(text.words)),)
-
-
-def _head(text: _Reading, clauses: Sequence[Sequence[_Word]], n: int) -> int | None:
-    """The clause that a subordinate one depends on: the next one, where it stands first and a comma follows it."""
-    if text.joints[n] not in _SUBORDINATE:
-        return None
-    before = [m for m in range(n) if _content(clauses[m])]
-    if not before:
-        return next((m for m in range(n + 1, text.clauses) if _content(clauses[m])), None)
-    return before[-1]
-
-
-def _aside(text: _Reading, clauses: Sequence[Sequence[_Word]], n: int) -> bool:
-    """Whether a clause only says where or when, or stands in parentheses: it belongs to the one beside it."""
-    inner = _content(clauses[n])
-    if text.joints[n] == "(":
-        return True
-    ends = text.joints[n + 1] if n + 1 < text.clauses else ""
-    apart = text.joints[n] == "," or (n == 0 and ends == ",")
-    return apart and 0 < len(inner) <= _LONGEST_ASIDE and clauses[n][0].raw.lower() in _ADJUNCT
-
-
-def _carried(text: _Reading, clauses: Sequence[Sequence[_Word]], n: int) -> list[str]:
-    """What a clause is said of, where it does not say so itself."""
-    joint = text.joints[n]
-    main = next((m for m in range(n - 1, -1, -1) if text.joints[m] not in (*_GOES_ON, *_RELATIVE) and clauses[m]), None)
-    last = next((m for m in range(n - 1, -1, -1) if _content(clauses[m]) and not _aside(text, clauses, m)), None)
-    if main is None or last is None:
-        return []
-    if joint in _RELATIVE:
-        return _trailing(clauses[last])
-    if joint == ")" or (joint == ":" and len(_content(clauses[last])) <= _LONGEST_ASIDE):
-        return _content(clauses[last])
-    if joint not in _GOES_ON:
-        return []
-    if all(w.name or w.number or w.empty for w in clauses[n]) or _things(clauses[n]) == 1:
-        whole = [w for w in clauses[last] if not w.number]  # one more of a list: "in Go and Rust"
-        return [*_leading(clauses[main]), *_content(whole)[:-1]]
-    begins = clauses[n][0]
-    own = begins.raw.lower() in _OWN_SUBJECT or begins.name or begins.number
-    return [] if own else _leading(clauses[_subject(text, clauses, main)])
-
-
-def _things(clause: Sequence[_Word]) -> int:
-    return sum(not w.number and not w.empty for w in clause)
-
-
-def _subject(text: _Reading, clauses: Sequence[Sequence[_Word]], main: int) -> int:
-    """The clause with the subject: the next one, where the main one is an aside: "In winter, the ferry runs and …"."""
-    return main + 1 if _aside(text, clauses, main) and main + 1 < len(clauses) else main
-
-
-def _leading(clause: Sequence[_Word]) -> list[str]:
-    """The words of a clause's subject: up to its verb, as far as that shows."""
-    found: list[str] = []
-    for at, word in enumerate(clause):
-        behind = clause[at + 1].raw.lower() if at + 1 < len(clause) else ""
-        if word.raw.lower() in _FINITE:
-            break
-        if word.empty:
-            continue
-        if found and not word.name and word.raw.endswith(("ed", "s")) and behind not in _FINITE:
-            break
-        found.append(word.stem)
-    return found if len(found) <= _LONGEST_ASIDE else found[:1]
-
-
-def _trailing(clause: Sequence[_Word]) -> list[str]:
-    """The last thing that a clause speaks of: what "which" means."""
-    words = [w for w in clause if not w.empty]
-    named = [w.stem for w in words[-2:] if w.name]
-    return named or [w.stem for w in words[-1:]]
-
-
-# Reading ------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def _read(text: str) -> _Reading:
-    joints = [""]
-    words = tuple(_words(fold(text).replace("`", " "), joints))
-    raw = frozenset(w.raw.lower() for w in words) - {w.raw.lower() for w in words if w.name}
-    return _Reading(words, raw, bool(_PASSIVE.search(text)), tuple(joints))
-
-
-def _words(text: str, joints: list[str]) -> Iterator[_Word]:
-    clause, reach, first, before = 0, 0, True, ""
-    for match in _TOKEN.finditer(text):
-        found = match.group()
-        lower = found.lower()
-        if not (found[0].isalnum() or found[0] == "_") or lower in _JOINTS:
-            clause, reach = clause + 1, 0
-            joints.append(lower)
-            first = first or found in ".!?"
-            before = lower
-            if found[0].isalnum():
-                yield _Word(lower, lower, clause)
-            continue
-        if lower in _DENIALS or lower.endswith(("n't", "n’t")):
-            reach, before, first = _LONGEST_SCOPE, lower, False
-            yield _Word(lower, lower, clause)
-            continue
-        word = _word(found, lower, clause, first, before)
-        first = False
-        if reach and not word.empty:
-            word, reach = replace(word, denied=not word.denied), reach - 1
-        if lower not in _DETERMINERS:
-            before = lower
-        yield word
-
-
-def _word(token: str, lower: str, clause: int, first: bool, before: str) -> _Word:
-    number = _DIGITS.get(lower) or (_THOUSANDS.sub("", token) if token[0].isdigit() else "")
-    if number:
-        return _Word(number, token, clause, number=True, behind=before)
-    code = bool(_CODE.search(token))
-    name = code or (token[0].isupper() and lower not in STOPWORDS)
-    if code:
-        return _Word(token, token, clause, name=True, behind=before)
-    root = stem(lower)
-    denied = root in _DENIED
-    return _Word(_DENIED.get(root, root), token, clause, denied, name, behind=before)
