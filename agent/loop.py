@@ -168,7 +168,7 @@ class Agent:
             self._keep(run, answer)
             yield Answered(answer)
             remembered = self._remember(run, answer)
-            if answer.stopped != "stop":  # what a person stopped can be gone on with
+            if answer.stopped != "stop" and not run.model_failed:  # these can be gone on with
                 run.journal.finish(answer)
             yield remembered
         except (Exception, KeyboardInterrupt) as error:

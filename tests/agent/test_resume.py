@@ -194,6 +194,17 @@ def test_a_run_that_was_stopped_gives_its_best_answer_and_can_be_gone_on_with(pl
     assert (answer_of(events).answer, answer_of(events).stopped) == ("42 [1] [2]", None)
 
 
+def test_a_run_whose_model_went_away_in_a_step_can_be_gone_on_with_when_it_is_back(place: Place) -> None:
+    def gone(messages: Sequence[Message]) -> str:
+        raise ModelUnavailable("the model is gone")
+
+    agent = place.agent([gone, "The sources do not say.", "The sources do not say."])
+    assert answer_of(list(agent.stream(TWO_HOP))).abstained
+    assert agent.resumable is not None
+    assert answer_of(place.resumed(STEP, "42 [2]")).answer == "42 [1] [2]"
+    assert place.journals.unfinished() == []
+
+
 def test_a_step_that_was_interrupted_is_taken_anew(place: Place) -> None:
     def paths() -> list[str]:
         threading.Timer(0.1, agent.stop).start()

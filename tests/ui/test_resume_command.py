@@ -31,7 +31,7 @@ class Models:
     def say(self, *script: Any) -> None:
         self.model = ScriptedModel(script)
 
-    def _made(self, settings: Settings, say: object = None) -> roles.Roles[Any]:
+    def _made(self, settings: Settings, **given: object) -> roles.Roles[Any]:
         self.settings.append(settings)
         return roles.one_for_all(self.model)
 

@@ -64,8 +64,8 @@ def ask(
 
     Ctrl-C gives the best cited answer so far, and the exit code 130.
 
-    With --resume instead of QUESTION, a run that failed or was killed goes on: what it found is taken
-    over, and no step that it completed is repeated. `hoplite status` names such runs.
+    With --resume instead of QUESTION, a run that was stopped, failed or was killed goes on: what it
+    found is taken over, and no step that it completed is repeated. `hoplite status` names such runs.
     """
     if (question is None) == (resume is None):
         raise click.UsageError("--resume goes on with its own question." if resume else "Missing argument 'QUESTION'.")
