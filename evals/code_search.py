@@ -23,6 +23,7 @@ from pathlib import Path
 
 import click
 
+from evals.convert import from_swe_qa
 from evals.datasets import Question, load_questions
 from evals.metrics import mean, ndcg_at
 from evals.report import table
@@ -80,25 +81,6 @@ def _ahead(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float
     return ahead.mean, ahead.low, ahead.high
 
 
-def cited(path: Path, indexed: Sequence[str]) -> tuple[Question, ...]:
-    """Return SWE-QA's questions with the indexed files that their reference answers cite.
-
-    A cited name is a file's whole path or its end, where only one indexed file ends so. Questions of which nothing is
-    left are left out.
-    """
-    questions = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        data = json.loads(line)
-        ends = [
-            [file for file in indexed if file == name or file.endswith(f"/{name}")]
-            for name in (*data["files_in_answer"], *data["bare_files_in_answer"])
-        ]
-        gold = tuple(dict.fromkeys(found[0] for found in ends if len(found) == 1))
-        if gold:
-            questions.append(Question(data["id"], data["question"], (), gold, data["type"]))
-    return tuple(questions)
-
-
 def ours(library: Library, questions: Sequence[Question], *, closely: bool) -> Rankings:
     """Ask Hoplite, and what it is made of alone. `closely` embeds every chunk with the transformer: minutes."""
     if not library.reads_closely:
@@ -150,7 +132,7 @@ def asked_of(folder: Path, chosen: Path | None, indexed: Sequence[str], *, as_ci
     if as_cited:
         if chosen is None:
             raise UserError("--cited needs the file of SWE-QA's questions. Name it with --questions.")
-        return cited(chosen, indexed)
+        return from_swe_qa(chosen, indexed)
     with as_file(files("evals.sets") / "code" / f"{folder.name.partition('-')[0]}.jsonl") as own:
         if chosen is None and not own.exists():
             raise UserError(f"There is no set for {folder.name}. Name a question file with --questions.")

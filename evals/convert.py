@@ -1,4 +1,6 @@
-"""Public question sets as dataset folders: `python -m evals.convert hipporag|wikihop FILES... OUT`.
+"""Public question sets in our form: `python -m evals.convert hipporag|wikihop|swe-qa FILES... OUT`.
+
+The first two become dataset folders with their corpus; SWE-QA's questions, about a repository, a question file.
 
 Where the files come from, and what each set counts, is in docs/datasets.md.
 """
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -90,6 +92,14 @@ class _HotpotQA(BaseModel):
         return _Asked(self.id, self.question, (self.answer,), self.type, passages, gold)
 
 
+class _SweQA(BaseModel):
+    id: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    type: str
+    files_in_answer: list[str]
+    bare_files_in_answer: list[str]
+
+
 class _CorpusEntry(BaseModel):
     title: str
     text: str
@@ -112,6 +122,7 @@ _HIPPORAG_CORPUS: TypeAdapter[list[_CorpusEntry] | dict[str, list[str]]] = TypeA
     ]
 )
 _WIKIHOP_QUESTION = TypeAdapter(_HotpotQA)
+_SWE_QA_QUESTION = TypeAdapter(_SweQA)
 
 
 def from_hipporag(questions: Path, corpus: Path) -> Converted:
@@ -134,13 +145,35 @@ def from_wikihop(path: Path) -> Converted:
 
     Raises UserError, with file and line, for a line that is no such question; else as `from_hipporag`.
     """
-    asked = [
-        # 2WikiMultihopQA's sentences carry no space between them.
-        _checked(_WIKIHOP_QUESTION, line, f"{path}:{number}").asked(" ", f"{path}:{number}")
-        for number, line in enumerate(_bytes(path).split(b"\n"), start=1)
-        if line.strip()
-    ]
+    # 2WikiMultihopQA's sentences carry no space between them.
+    asked = [row.asked(" ", place) for place, row in _rows(_WIKIHOP_QUESTION, path)]
     return _pool([passage for each in asked for passage in each.passages], asked, path, path)
+
+
+def from_swe_qa(path: Path, indexed: Sequence[str]) -> tuple[Question, ...]:
+    """Return SWE-QA's questions with the indexed files that their reference answers cite.
+
+    A cited name is a file's whole path or its end, where only one indexed file ends so. Questions of which nothing is
+    left are left out, and so are the reference answers, whose words no short answer has. Raises UserError, with file
+    and line, for a line that is no such question.
+    """
+    questions = []
+    for _, row in _rows(_SWE_QA_QUESTION, path):
+        ends = [
+            [file for file in indexed if file == name or file.endswith(f"/{name}")]
+            for name in (*row.files_in_answer, *row.bare_files_in_answer)
+        ]
+        gold = tuple(dict.fromkeys(found[0] for found in ends if len(found) == 1))
+        if gold:
+            questions.append(Question(row.id, row.question, (), gold, row.type))
+    return tuple(questions)
+
+
+def _rows(adapter: TypeAdapter[_T], path: Path) -> Iterator[tuple[str, _T]]:
+    """Yield each line of a JSON-lines file that has anything on it, checked, with its place."""
+    for number, line in enumerate(_bytes(path).split(b"\n"), start=1):
+        if line.strip():
+            yield f"{path}:{number}", _checked(adapter, line, f"{path}:{number}")
 
 
 def write_dataset(folder: Path, converted: Converted) -> None:
@@ -158,11 +191,18 @@ def write_dataset(folder: Path, converted: Converted) -> None:
     )
     if there := [name for name in ("corpus.jsonl", "questions.jsonl") if (folder / name).exists()]:
         raise UserError(f"{folder / there[0]} is there already. Give another OUT.")
+    _save(folder / "corpus.jsonl", records)
+    _save(folder / "questions.jsonl", questions)
+
+
+def _save(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    """Write a JSON-lines file that is not there yet."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, lines in (("corpus.jsonl", records), ("questions.jsonl", questions)):
-            with (folder / name).open("x", encoding="utf-8", newline="\n") as file:
-                file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    except FileExistsError:
+        raise UserError(f"{path} is there already. Give another OUT.") from None
     except OSError as error:
         raise UserError(f"{error.filename} cannot be written ({error.strerror}). Give another OUT.") from error
 
@@ -233,6 +273,23 @@ def hipporag(questions: Path, corpus: Path, out: Path) -> None:
 def wikihop(questions: Path, out: Path) -> None:
     """2WikiMultihopQA, as MIGRES has it: one file, a question a line."""
     _write(out, from_wikihop(questions))
+
+
+@cli.command("swe-qa")
+@click.argument("questions", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+def swe_qa(questions: Path, out: Path) -> None:
+    """SWE-QA's questions about the repository that is indexed here, as a file for `hoplite eval run`."""
+    from agent.build import open_library
+    from retrieval.workspace import find
+
+    with open_library(find(Path.cwd())) as library:
+        asked = from_swe_qa(questions, library.paths())
+    lines = (
+        {"id": q.id, "question": q.question, "answers": (), "supporting": q.supporting, "type": q.type} for q in asked
+    )
+    _save(out, lines)
+    click.echo(f"{out}: {len(asked)} questions whose reference answer cites a file that is indexed")
 
 
 def _write(out: Path, converted: Converted) -> None:

@@ -119,7 +119,8 @@ def score(question: Question, given: RunAnswer) -> dict[str, float]:
     The answer is compared without its labels. An abstention counts as an empty answer. An unanswerable question is
     right (f1, em, contains 1) when the answer abstains, as SQuAD 2.0 has it. `recall` is the share of gold documents
     among those shown, `all_shown` whether all are; `citation_precision` is the share of cited documents that are gold,
-    0 where an answer cites nothing, and is not scored for an abstention.
+    0 where an answer cites nothing, and is not scored for an abstention; `citation_recall` is the share of gold
+    documents that are cited, 0 for an abstention.
     """
     text = "" if given.abstained else without_labels(given.answer)
     scores = {"abstained": float(given.abstained)}
@@ -136,6 +137,7 @@ def score(question: Question, given: RunAnswer) -> dict[str, float]:
         scores |= {
             "recall": metrics.recall_at(len(shown), shown, gold),
             "all_shown": metrics.all_at(len(shown), shown, gold),
+            "citation_recall": 0.0 if given.abstained else metrics.recall_at(len(given.cited), given.cited, gold),
         }
         if not given.abstained:
             scores["citation_precision"] = metrics.precision(given.cited, gold) if given.cited else 0.0
@@ -145,7 +147,7 @@ def score(question: Question, given: RunAnswer) -> dict[str, float]:
 def report(name: str, finished: Sequence[Finished]) -> RunReport:
     """Sum up finished questions."""
     scored = [line.scores for line in finished if line.error is None]
-    names = ("f1", "em", "contains", "citation_precision", "recall", "all_shown", "abstained")
+    names = ("f1", "em", "contains", "citation_precision", "citation_recall", "recall", "all_shown", "abstained")
     columns = {name: [scores[name] for scores in scored if name in scores] for name in names}
     used = [line.usage for line in finished if line.error is None]
     usage = {key: sum(each[key] for each in used) for key in (used[0] if used else ()) if all(key in u for u in used)}

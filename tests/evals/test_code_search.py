@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from evals.code_search import OURS, asked_of, cited, rows
+from evals.code_search import OURS, asked_of, rows
 from evals.datasets import Question
 from ingest.errors import UserError
 
@@ -28,23 +27,6 @@ def test_systems_are_scored_by_the_files_they_found_first() -> None:
 def test_a_system_that_is_always_behind_is_behind_with_certainty() -> None:
     scored = rows(QUESTIONS, {OURS: [["a.py"]] * 4, "other": [["b.py"]] * 4})
     assert scored["other"].ndcg_ahead == (1.0, 1.0, 1.0)
-
-
-def test_a_cited_file_counts_where_one_indexed_file_alone_ends_so(tmp_path: Path) -> None:
-    lines = [
-        {"id": "1", "question": "one", "type": "how", "files_in_answer": ["json/tag.py"], "bare_files_in_answer": []},
-        {
-            "id": "2",
-            "question": "two",
-            "type": "how",
-            "files_in_answer": ["app.py"],
-            "bare_files_in_answer": ["gone.py"],
-        },
-    ]
-    path = tmp_path / "questions.jsonl"
-    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    questions = cited(path, ["src/json/tag.py", "src/app.py", "src/sans/app.py", "src/jsontag.py"])
-    assert [(question.id, question.supporting) for question in questions] == [("1", ("src/json/tag.py",))]
 
 
 def test_a_folder_without_a_set_and_one_of_another_version_are_refused(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from evals import convert
-from evals.convert import Converted, from_hipporag, from_wikihop, write_dataset
-from evals.datasets import Question, Record, load_dataset
+from evals.convert import Converted, from_hipporag, from_swe_qa, from_wikihop, write_dataset
+from evals.datasets import Question, Record, load_dataset, load_questions
 from ingest.errors import UserError
+from ui.commands.index import run as index
 
 HERON, HERON_BIRD, REED = ("Heron", "A ship."), ("Heron", "A bird."), ("Reed", "A plant. It bends.")
 
@@ -133,3 +134,36 @@ def test_a_missing_file_is_one_line_and_exit_code_2(
     assert left.value.code == 2
     assert capsys.readouterr().err.startswith(f"Error: {tmp_path / 'none.json'} cannot be read (No such file")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cited_file_counts_where_one_indexed_file_alone_ends_so(tmp_path: Path) -> None:
+    lines = [
+        {"id": "1", "question": "one", "type": "how", "files_in_answer": ["json/tag.py"], "bare_files_in_answer": []},
+        {
+            "id": "2",
+            "question": "two",
+            "type": "how",
+            "files_in_answer": ["app.py"],
+            "bare_files_in_answer": ["gone.py"],
+        },
+    ]
+    path = tmp_path / "questions.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    questions = from_swe_qa(path, ["src/json/tag.py", "src/app.py", "src/sans/app.py", "src/jsontag.py"])
+    assert [(question.id, question.supporting) for question in questions] == [("1", ("src/json/tag.py",))]
+
+
+def test_swe_qa_s_questions_become_a_file_about_the_workspace_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app.py").write_text("KEEP = 1\n")
+    index([tmp_path])
+    monkeypatch.chdir(tmp_path)
+    asked = {"id": "1", "question": "one", "type": "how", "files_in_answer": ["app.py"], "bare_files_in_answer": []}
+    questions, out = saved_lines(tmp_path / "swe.jsonl", {**asked, "answers": ["long"]}), tmp_path / "out" / "q.jsonl"
+    ran = CliRunner().invoke(convert.cli, ["swe-qa", str(questions), str(out)])
+    assert (ran.exit_code, "1 questions" in ran.output) == (0, True)
+    assert load_questions(out) == (Question("1", "one", (), ("app.py",), "how"),)
+    saved_lines(questions, {"id": "1"})
+    with pytest.raises(UserError, match=r"swe\.jsonl:1: "):
+        from_swe_qa(questions, [])

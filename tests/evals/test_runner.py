@@ -168,6 +168,7 @@ def test_scores_of_an_answer_worked_by_hand() -> None:
         "recall": 0.5,
         "all_shown": 0.0,
         "citation_precision": pytest.approx(1 / 3),
+        "citation_recall": 0.5,
     }
 
 
@@ -182,6 +183,7 @@ def test_an_abstention_is_right_only_where_nothing_can_be_answered() -> None:
     assert score(unanswerable, RunAnswer("Forty."))["f1"] == 0.0
     assert score(QUESTIONS[0], abstained)["f1"] == 0.0
     assert "citation_precision" not in score(QUESTIONS[0], abstained)
+    assert score(QUESTIONS[0], abstained)["citation_recall"] == 0.0
 
 
 def test_a_question_without_gold_is_in_no_mean_that_needs_it(tmp_path: Path) -> None:
