@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 _MOST_OPENED = 6  # passages that notes of earlier runs cite
 _LEADS = 6  # documents that the names in the first passages lead to
 _SECOND_DRAFT = 0.5  # share of a run's seconds after which no second draft begins
+_HOP = 3  # passages that say what a thing is called which the question describes
 _NAMES_PURSUED = 2  # names of the question that its search missed, each given a search of its own
 _LONGEST_QUESTION = 4000  # characters
 
@@ -368,10 +369,29 @@ class Agent:
         yield Reflected(line, enough=False, then="back up")
         if run.notes and not run.remembered:
             yield self._opened(run)
+        answer = (yield from self._hop(run)) or answer
+        if not answer.abstained:
+            return answer
         if not run.leads_followed:
             yield self._led(run)
         others = run.ledger.others(self._limits.passages, run.answered_from, wanted)
         return (yield from self._writer.short(run, others)) or answer
+
+    def _hop(self, run: Run) -> Generator[Event, None, Answer | None]:
+        """Find what the question describes inside it, then ask it again with the name of that in its place. None where
+        it describes nothing, or the sources do not say what that is called."""
+        parts = run.plan.parts
+        if len(parts) != 2 or parts[1].after != (1,) or not run.budget.has_share(_SECOND_DRAFT):
+            return None
+        found = self._searched(run, parts[0].query)
+        yield found
+        hop = yield from self._writer.hop(run, parts[0].text, parts[1].text, found.passages[:_HOP])
+        if hop is None or not run.budget.has_share(_SECOND_DRAFT):
+            return None
+        yield Reflected(f"{parts[0].text}: {hop.name}", enough=False)
+        found = self._searched(run, hop.question)
+        yield found
+        return (yield from self._writer.short(run, found.passages[: self._limits.passages], hop))
 
     def _remember(self, run: Run, answer: Answer) -> Remembered:
         """Note what the sources bear out of an answer. An abstention makes no note: it would hint at nothing."""

@@ -28,6 +28,18 @@ _NESTED = re.compile(r"\b(?:that|which|who|whose|whom|where)\b.+|\bof the\b.+\bo
 _NAMED = r"(?:[Tt]he )?[\"“]?{name}[\"”]?(?: \([^()]*\))?"
 _OF = r"\bthe (?:[\w-]+ ){{1,3}}?(?:of|by|for|behind)(?: the)?(?: [a-z]+)? " + _NAMED + "(?!['’]s)"
 _OWNED = _NAMED + r"['’]s? (?:(?:default|main|first|own|\w+ternal) )?[a-z][\w-]*"
+# The same in a clause: "the state where Reed House is located", "the association which published Reed Letters".
+_DESCRIBES = re.compile(
+    r"\bthe (?!same\b|first\b|last\b)(?:[a-z][\w-]* ){1,3}?"
+    r"(?:(?:in|on|to|from|of|by) (?:which|whom)|where|that|which|who|whose"
+    r"|of|in|on|at|to|by|with|from|for|near|behind|containing|called)\b"
+)
+_ENDS = re.compile(
+    r"[\"”]?(?: (?:is|was|are|were|be|been|has|had|lived?|lives|died|dies|born|located|found|situated|in|at|from|by"
+    r"|uses?|used|held|based|set|fought|taken|came|comes|happened|occurred|takes|took|place|plays|played|belongs|to|formed|founded"
+    r"|published|made|wrote|written|released|owned|owns|also|currently)\b)*"
+)
+_OF_PEOPLE = re.compile(r".*(?:an|ish|ese|ch) [a-z]")  # "the Swedish artist": the name does not end the clause
 _ASKS_FOR_IT = re.compile(
     r"\b(?:how many \w+(?= is| are)|who|what|which|is|are|was|were|tell me|name|give)\b", re.IGNORECASE
 )
@@ -124,7 +136,7 @@ def make_plan(question: str) -> Plan:
     nested = inner or len(told) > 1 or (names and _NESTED.search(question.partition(" ")[2]))
     if not nested and len(names) < 2:
         return Plan("simple", names, asked)
-    return Plan("chain", names, asked, _hops(question, names, asked, inner, told))
+    return Plan("chain", names, asked, _hops(question, names, asked, inner or _described(question, names), told))
 
 
 def question_names(question: str) -> tuple[str, ...]:
@@ -184,6 +196,23 @@ def _inner(question: str, names: tuple[str, ...]) -> str:
                 if any(w not in STOPWORDS for w in words(beyond)):
                     return match.group()
     return ""
+
+
+def _described(question: str, names: tuple[str, ...]) -> str:
+    """The innermost thing that a clause with a name in it describes: "the state where Reed House is located".
+
+    "" where there is none, or where nothing is asked beyond it.
+    """
+    found = []
+    for name in _proper(names):
+        for match in re.finditer(rf"{re.escape(name)}\b", question):
+            begins = list(_DESCRIBES.finditer(question, 0, match.start()))
+            ends = _ENDS.match(question, match.end())
+            if begins and ends and not _OF_PEOPLE.match(question[match.start() : ends.end() + 2]):
+                found.append(question[begins[-1].start() : ends.end()])
+    inner = min(found, key=len, default="")
+    beyond = _ASKS_FOR_IT.sub(" ", question.replace(inner, " ", 1)) if inner else ""
+    return inner if any(w not in STOPWORDS for w in words(beyond)) else ""
 
 
 def _proper(names: tuple[str, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
 from agent.budget import BudgetSpent
@@ -22,7 +23,17 @@ from ingest.errors import UserError
 from ingest.names import prose_name, unique
 from retrieval.types import Passage
 
+_LONGEST_NAME = 60  # characters of what a thing is called
 _LONGEST_DENIAL = 120  # characters of a draft that says nothing but that the sources do not say
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What the question describes is called `name`, as the `quotes` bear out; `question` has it in its place."""
+
+    name: str
+    question: str
+    quotes: tuple[Unit, ...]
 
 
 class Writer:
@@ -33,9 +44,12 @@ class Writer:
         self._limits = limits
         self._sandbox = sandbox
 
-    def short(self, run: Run, passages: Sequence[Passage]) -> Generator[Event, None, Answer | None]:
-        """Write a short answer from these passages and check it; None where no draft came of it."""
-        draft = yield from self._write(run, passages)
+    def short(
+        self, run: Run, passages: Sequence[Passage], hop: Hop | None = None
+    ) -> Generator[Event, None, Answer | None]:
+        """Write a short answer from these passages and check it; None where no draft came of it. After a `hop` it
+        answers what is asked then, and rests on the hop too."""
+        draft = yield from self._write(run, passages, question=hop.question if hop else "")
         if not draft:
             return None
         with run.stage("verify") as span:
@@ -46,7 +60,9 @@ class Writer:
                 span.set_attribute("hoplite.compared", decided.line)
             else:
                 said = (self._compares(run) and own_answer(draft)) or draft
-                claims = [] if denies(draft) else support(run.question, said, quotable)
+                claims = [] if denies(draft) else support(hop.question if hop else run.question, said, quotable)
+                if hop:
+                    claims = [replace(c, quotes=(*hop.quotes, *c.quotes)) if c.quotes else c for c in claims]
             checked = check(claims, run.document)
             missed = self._missed(run, checked)
             if missed:
@@ -57,6 +73,25 @@ class Writer:
         if decided is not None and checked.supported:
             yield Reflected(f"compared: {decided.line}", enough=True, then="stop")
         return self._given(run, checked, missed=missed)
+
+    def hop(
+        self, run: Run, described: str, asked: str, passages: Sequence[Passage]
+    ) -> Generator[Event, None, Hop | None]:
+        """Ask the passages what a thing is called that the question describes; None where they do not say. `asked` has
+        [1] in its place."""
+        question = f"What is {described}?"
+        draft = yield from self._write(run, passages, question=question)
+        with run.stage("verify"):
+            claims = [] if denies(draft) else support(question, draft, self._quotable(run))
+        name = claims[0].text.strip(" .") if claims else ""
+        if (
+            len(claims) != 1
+            or not claims[0].quotes
+            or len(name) > _LONGEST_NAME
+            or name.lower() in run.question.lower()
+        ):
+            return None
+        return Hop(name, asked.replace("[1]", name), claims[0].quotes)
 
     def extracted(self, run: Run) -> Answer:
         """Answer with the sources' best sentences, checked: where a cap, or no model, left no draft."""
@@ -89,15 +124,18 @@ class Writer:
             return self._given(run, found[0], form)
         return self._given(run, report(sections, found), form, tuple(sections))
 
-    def _write(self, run: Run, passages: Sequence[Passage], part: Part | None = None) -> Generator[Event, None, str]:
-        """Write a draft in one call from these passages, a short answer or a part of a longer one. Returns it, "" where
-        there is none."""
+    def _write(
+        self, run: Run, passages: Sequence[Passage], part: Part | None = None, *, question: str = ""
+    ) -> Generator[Event, None, str]:
+        """Write a draft in one call from these passages, a short answer or a part of a longer one; `question` is asked
+        in the place of the run's. Returns it, "" where there is none."""
         if run.chat is None or not passages:
             return ""
         run.answered_from |= {passage.label for passage in passages}
         if part is None:
             kind = "compare" if self._compares(run) else "answer"
-            messages = answer_messages(run.question, passages, run.marker, f"{kind}_{self._limits.profile}")
+            asked = question or run.question
+            messages = answer_messages(asked, passages, run.marker, f"{kind}_{self._limits.profile}")
         else:
             messages = form_messages(run.form, part, run.asked, run.marker, self._limits.profile)
         tokens = MAX_TOKENS if part is None else max_tokens(run.form)

@@ -95,10 +95,40 @@ def test_each_step_is_followed_by_what_is_known_and_what_is_lacking() -> None:
 
 def test_a_draft_from_passages_that_lack_a_name_of_the_question_is_declined_and_the_name_is_said() -> None:
     asked = "What keeps the letters of the harbour office for Egret?"
-    answer = agent(ScriptedModel(["Heron [1]", "Heron [1]"]), max_steps=0).ask(asked)
+    model = ScriptedModel(["Heron [1]", "The sources do not say.", "Heron [1]"])
+    answer = agent(model, max_steps=0).ask(asked)
     assert answer.abstained
     assert answer.citations == ()
     assert answer.answer.endswith("What was found does not mention Egret.")
+
+
+def hops(*script: str, files: dict[str, str] | None = None) -> tuple[ScriptedModel, list[Event]]:
+    model = ScriptedModel(script)
+    return model, list(agent(model, files, max_steps=0).stream(TWO_HOP))
+
+
+def test_where_nothing_answers_what_the_question_describes_is_named_and_the_question_asked_again() -> None:
+    files = {"docs/heron.md": HERON["docs/heron.md"], "core/reed.py": HERON["src/reed.py"]}  # the first of two as good
+    model, events = hops("The sources do not say.", "ReedStore [1]", "42 [2]", files=files)
+    [answered] = only(Answered, events)
+    named, again = (call[-1]["content"] for call in model.calls[1:])
+    assert named.endswith("Question: What is the store of Heron?\nAnswer:")
+    assert again.endswith("Question: For how many days does ReedStore preserve mail safely underground?\nAnswer:")
+    assert "the store of Heron: ReedStore" in [event.line for event in only(Reflected, events)]
+    assert answered.answer.answer.startswith("42")
+    assert {c.path for c in answered.answer.citations} == set(files)  # the hop is cited too
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["The sources do not say.", "BogStore [1]", "Heron [1]", f"ReedStore {'and more ' * 10} [1]"],
+    ids=["denied", "not in the sources", "in the question", "no name"],
+)
+def test_what_is_no_name_that_the_sources_bear_out_takes_no_place(said: str) -> None:
+    model, events = hops("The sources do not say.", said, "The sources do not say.")
+    asked = {call[-1]["content"].rpartition("Question: ")[2] for call in model.calls}
+    assert asked == {f"{TWO_HOP}\nAnswer:", "What is the store of Heron?\nAnswer:"}
+    assert only(Answered, events)[0].answer.abstained
 
 
 def test_what_the_found_passages_name_is_opened_before_the_model_is_asked() -> None:
@@ -129,7 +159,7 @@ def test_a_second_draft_without_support_abstains() -> None:
 
 
 def test_a_repeated_query_is_answered_with_already_done() -> None:
-    model = ScriptedModel([f'```python\nsearch("{TWO_HOP}")\n```', "The sources do not say."])
+    model = ScriptedModel([f'```python\nsearch("{TWO_HOP}")\n```', *["The sources do not say."] * 2])
     made = agent(model, max_steps=1)
     [step] = only(Stepped, list(made.stream(TWO_HOP)))
     assert "already done; see [1]" in step.observation
@@ -557,7 +587,7 @@ def test_what_each_sub_question_stands_at_and_what_follows_is_in_the_events() ->
 def test_the_prompt_grows_by_a_few_lines_a_step() -> None:
     notes = {f"note{i}.md": f"# Note {i}\n" + f"Barn owl number {i} counts mice near the mill. " * 60 for i in range(6)}
     steps = [f'```python\nread("note{i}.md", 1, 9)\n```' for i in range(6)]
-    model = ScriptedModel([*steps, *["The sources do not say."] * 2])
+    model = ScriptedModel([*steps, *["The sources do not say."] * 3])
     events = list(agent(model, {**HERON, **notes}, max_steps=6).stream(TWO_HOP))
     assert len(only(Stepped, events)) == 6
     sizes = [sum(len(m["content"]) for m in call) for call in model.calls[:6]]

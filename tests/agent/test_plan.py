@@ -53,7 +53,18 @@ def test_the_line_says_what_is_looked_for() -> None:
         ),
         (
             "For how many days does the store that Heron uses keep files?",
-            ["Heron (what it is and what it names)", "days store keep files (a number)"],
+            ["the store that Heron uses (a name)", "For how many days does [1] keep files? (a number)"],
+        ),
+        (
+            "When was Reed House built in the city where Ada Quill died?",
+            ["the city where Ada Quill died (a name)", "When was Reed House built in [1]? (a date)"],
+        ),
+        (
+            "When did the state whose capital is Reed, and the Swedish artist Ada Quill lived, join the union?",
+            [
+                "the state whose capital is Reed (a name)",
+                "When did [1], and the Swedish artist Ada Quill lived, join the union? (a date)",
+            ],
         ),
     ],
 )
