@@ -158,7 +158,10 @@ class Agent:
     def _kept(self, run: Run) -> Answer | None:
         """Return what this question was answered before, where that still stands."""
         found = self._answers.find(run.asked) if self._answers else None
-        kept = still_stands(found, self._library) if found else None
+        if found is None:
+            return None
+        with run.stage("verify", kind="EVALUATOR"):
+            kept = still_stands(found, self._library)
         if kept is None:
             return None
         run.note("hoplite.cached", kept.cached or "")

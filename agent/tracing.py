@@ -45,7 +45,12 @@ def start_tracing(path: Path, log: logging.Logger | None = None) -> Tracing:
     log = log or logging.getLogger("hoplite.tracing")
 
     def warn(reason: str) -> None:
-        log.warning("This run is not traced: %s cannot be written (%s). Move it away to start a new one.", path, reason)
+        log.warning(
+            "This run is not traced: %s cannot be written (%s). Check the disk's space, or move the file away to start "
+            "a new one.",
+            path,
+            reason,
+        )
 
     try:
         with ExitStack() as undo:
