@@ -133,9 +133,9 @@ def told(kind: str, pairs: Sequence[tuple[Took, Took]], again: tuple[float, floa
 
 
 def _stored(source: Path, target: Path, runs: int) -> float:
-    """Store the last run so many times, under other ids; return how many bytes one takes."""
+    """Store the run with the most spans so many times, under other ids; return how many bytes one takes."""
     with closing(trace_file.open_for_writing(target)) as new:
-        run = next(summary for summary in traces(source, 1_000) if summary.name.startswith("invoke_agent"))
+        run = max(traces(source, 10_000), key=lambda summary: summary.spans)
         with reading(source) as found:
             spans = spans_of(found, run.id)
         for number in range(runs):
@@ -190,7 +190,8 @@ def main(workspace: Path, pairs: int, many: int, runs: int) -> None:
             for name, work in kinds.items():
                 found = [pair for each in questions for pair in paired(partial(work, each), tracing, pairs)]
                 with reading(traced) as connection:
-                    spans = spans_of(connection, traces(traced, 1)[0].id)
+                    last = traces(traced, 1 if name == "run" else 2)  # a search and its passages are one trace each
+                    spans = [span for each in last for span in spans_of(connection, each.id)]
                 click.echo(told(name, found, own(spans, tracing)))
             tracing.close()
         folder = Path(scratch) / ".hoplite"

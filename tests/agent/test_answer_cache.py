@@ -137,7 +137,7 @@ def test_nothing_is_kept_where_the_state_of_the_index_cannot_be_known(
     assert not workspace.answers.exists()
 
 
-def test_the_second_time_no_model_is_asked_and_one_span_is_written(workspace: Workspace) -> None:
+def test_the_second_time_no_model_is_asked_and_the_run_is_traced(workspace: Workspace) -> None:
     library, model = FakeLibrary(HERON), ScriptedModel(["Heron [1]"])
     first = asking(library, workspace, model).ask(ASKED)
     spans, provider = InMemorySpanExporter(), TracerProvider()
@@ -149,8 +149,9 @@ def test_the_second_time_no_model_is_asked_and_one_span_is_written(workspace: Wo
     second = event.answer
     assert (second.answer, second.citations, second.passages) == (first.answer, first.citations, first.passages)
     assert (second.usage.calls, model.unspoken, first.cached) == (0, 0, None)
-    [span] = spans.get_finished_spans()
-    assert (span.name, (span.attributes or {})["hoplite.cached"]) == ("ask", second.cached)
+    *stages, span = spans.get_finished_spans()
+    assert [stage.name for stage in stages] == ["plan", "verify"]
+    assert (span.name, (span.attributes or {})["hoplite.cached"]) == ("invoke_agent hoplite", second.cached)
     assert second.trace_id == f"{span.get_span_context().trace_id:032x}"
 
 
