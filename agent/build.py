@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agent.loop import Agent
     from agent.memory import Memory
     from agent.models import ChatModel
+    from agent.outgoing import Outgoing
     from agent.roles import Roles
     from agent.settings import Settings
     from agent.tracing import Tracing
@@ -40,21 +41,24 @@ def make_agent(
     *,
     workspace: Workspace | None = None,
     chat: ChatModel | Roles[ChatModel] | None = None,
+    outgoing: Outgoing | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Agent:
     """Return an agent over an open library.
 
     `workspace` keeps its memory and its answers; without one nothing is remembered. `chat` replaces the models that the
-    settings name; `say` gets a line when loading one of them takes a while, and one where code would run at a level
-    other than strong. The sandbox is tested here; all else loads with the first question. Raises UserError where the
-    level that the settings ask for cannot be had.
+    settings name; where it sends anything through an `outgoing`, that is given too. `say` gets a line when loading one
+    of them takes a while, and one where code would run at a level other than strong. The sandbox is tested here; all
+    else loads with the first question. Raises UserError where the level that the settings ask for cannot be had.
     """
     from agent.loop import Agent
     from agent.roles import Roles, make_roles, one_for_all
     from ingest.locked.levels import line
 
+    if outgoing is None:
+        outgoing = way_out(settings, library)
     if chat is None:
-        chat = make_roles(settings, say=say)
+        chat = make_roles(settings, outgoing=outgoing, say=say)
     chats = chat if isinstance(chat, Roles) else one_for_all(chat)
     sandbox = sandbox_of(settings) if chats.step is not None and settings.max_steps else None
     if sandbox and say and (told := line(sandbox)):
@@ -67,7 +71,17 @@ def make_agent(
         sandbox=sandbox.level if sandbox else "no code",
         limits=limits(settings),
         answers=_answers(library, settings, workspace, chats) if settings.cache and workspace else None,
+        outgoing=outgoing,
     )
+
+
+def way_out(settings: Settings, library: Searchable | None = None) -> Outgoing:
+    """Return what goes to models elsewhere through, and what knows whether the library's store is elsewhere."""
+    from agent.outgoing import Outgoing, store_host
+    from agent.sensitive import from_environment
+
+    store = store_host(library.place.url) if library else ""
+    return Outgoing(settings.mask, known=from_environment(), store=store)
 
 
 def limits(settings: Settings) -> Limits:
@@ -139,6 +153,7 @@ def basis(
         "prompts": prompts_digest(),
         "limits": repr(limits(settings)),
         "sandbox": settings.sandbox,
+        "mask": settings.mask,
         "hoplite": version("hoplite"),
     }
 

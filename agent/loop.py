@@ -14,6 +14,7 @@ from agent.gather import Gatherer, StepExecutor
 from agent.memory import Memory
 from agent.models import ChatModel
 from agent.notes import Draft, facts_of
+from agent.outgoing import Outgoing
 from agent.plan import Plan, make_plan
 from agent.plan_edit import announced
 from agent.reflect import Reflection, reflect, reflected
@@ -51,7 +52,7 @@ class Agent:
 
     `chat` is one model for all roles, or each role's; without one for the answer it answers extractively. `executor`
     makes the place where code steps run, when one is needed; without it there are none. `sandbox` is its level, for
-    the trace and the answer.
+    the trace and the answer; `outgoing` knows what leaves this machine.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Agent:
         limits: Limits | None = None,
         answers: AnswerCache | None = None,
         sandbox: str = "no code",
+        outgoing: Outgoing | None = None,
     ) -> None:
         self._library = library
         self._chats = chat if isinstance(chat, Roles) else one_for_all(chat)
@@ -71,7 +73,8 @@ class Agent:
         self._memory = memory
         self._limits = limits or Limits()
         self.sandbox = sandbox
-        self._writer = Writer(library, self._limits, sandbox)
+        self._outgoing = outgoing
+        self._writer = Writer(library, self._limits, sandbox, outgoing)
         self._gatherer = Gatherer(executor, self._limits) if executor and self._chats.step else None
         self._budget: Budget | None = None
         self._busy = threading.Lock()
@@ -158,7 +161,8 @@ class Agent:
             return None
         run.note("hoplite.cached", kept.cached or "")
         timings = {"total": run.budget.seconds}
-        return replace(kept, question=run.asked, usage=Usage(), timings=timings, trace_id=run.trace_id)
+        sent = self._outgoing.sent if self._outgoing else None
+        return replace(kept, question=run.asked, usage=Usage(), timings=timings, trace_id=run.trace_id, sent=sent)
 
     def _keep(self, run: Run, answer: Answer) -> None:
         """Keep the answer for the same question. Notes are in no key, and they reach the code steps and what was opened
@@ -322,6 +326,9 @@ class Agent:
         return source is None or source.kind != "folder" or document_format(path) is not None
 
     def _end(self, run: Run) -> None:
+        if self._outgoing is not None:
+            run.note_sent(self._outgoing.sent)
+            self._outgoing.forget()
         run.end()
         run.budget.stop()  # a reader that left early must not leave a model writing
         self._budget = None

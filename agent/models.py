@@ -24,6 +24,8 @@ from ingest.errors import ModelUnavailable, UserError
 if TYPE_CHECKING:
     from smolagents import Model
 
+    from agent.outgoing import Outgoing
+
 CALL_SECONDS = 180.0
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 600.0
@@ -264,11 +266,14 @@ def members(name: str) -> tuple[str, ...]:
     return tuple(member for part in name.split(",") if (member := part.strip()))
 
 
-def make_chat(name: str, *, say: Say | None = None, idle_seconds: float = IDLE_SECONDS) -> ChatModel:
+def make_chat(
+    name: str, *, say: Say | None = None, idle_seconds: float = IDLE_SECONDS, outgoing: Outgoing | None = None
+) -> ChatModel:
     """Return the language model called `name`; nothing is loaded or reached before its first call.
 
     Of several names with commas each is asked where the one before is unavailable. `say` gets a line when a first call
-    will take a while; a model on this machine leaves memory after `idle_seconds`. `none` is no language model: its
+    will take a while; a model on this machine leaves memory after `idle_seconds`. What goes to a model that is not on
+    it goes through `outgoing`, which masks and notes it; without that, as it is. `none` is no language model: its
     caller answers without, and it is not one of several.
     """
     named = members(name)
@@ -277,7 +282,7 @@ def make_chat(name: str, *, say: Say | None = None, idle_seconds: float = IDLE_S
     if "none" in named:
         raise UserError(f"{name!r} has none among its models. Leave it out, or give `none` alone.")
     # Together they have the time of one call, so that a silent one leaves time for the next.
-    chats = [_one(member, CALL_SECONDS / len(named), say, idle_seconds) for member in named]
+    chats = [_one(member, CALL_SECONDS / len(named), say, idle_seconds, outgoing) for member in named]
     if len(chats) == 1:
         return chats[0]
     from agent.fallback import Fallback
@@ -285,16 +290,21 @@ def make_chat(name: str, *, say: Say | None = None, idle_seconds: float = IDLE_S
     return Fallback(chats)
 
 
-def _one(name: str, call_seconds: float, say: Say | None, idle_seconds: float) -> StreamedChat:
+def _one(
+    name: str, call_seconds: float, say: Say | None, idle_seconds: float, outgoing: Outgoing | None
+) -> StreamedChat:
     if name == "local" or name.startswith("local:"):
         from agent.local_model import local_stream
 
         which = name.removeprefix("local").removeprefix(":")
         stream = local_stream(which, say=say, idle_seconds=idle_seconds)
         return StreamedChat(name, stream, call_seconds, lambda: FREE)
-    from agent.remote_models import litellm_stream, price_of
+    from agent.remote_models import is_remote, litellm_stream, price_of, where
 
-    return StreamedChat(name, litellm_stream(name), call_seconds, lambda: price_of(name))
+    stream = litellm_stream(name)
+    if outgoing is not None and is_remote(name):
+        stream = outgoing.through(stream, where(name))
+    return StreamedChat(name, stream, call_seconds, lambda: price_of(name))
 
 
 def as_smolagents(chat: ChatModel, *, max_tokens: int = 512, temperature: float = 0.0) -> Model:

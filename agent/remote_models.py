@@ -1,8 +1,7 @@
-"""Language models that others serve: how they are asked, where they are, and what leaves this machine for them."""
+"""Language models that others serve: how they are asked, where they are, and what they cost."""
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 from collections.abc import Generator, Iterator
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from agent.models import CONNECT_SECONDS, FREE, Piece, Price, Request, Stream, members
 from agent.retries import Passing, seconds_asked
 from ingest.errors import ModelUnavailable
+from ingest.hosts import is_loopback
 
 # Where a provider listens: the variable that its own clients and LiteLLM read, and the default.
 _ADDRESSES = {
@@ -41,23 +41,16 @@ def is_remote(name: str) -> bool:
 def _is_remote(name: str) -> bool:
     if name in ("local", "none") or name.startswith("local:"):
         return False
-    host = urlsplit(_address(name)).hostname or ""
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:  # A name, not an address.
-        return host != "localhost"
+    return not is_loopback(_host(name))
 
 
-def leaves_the_machine(*names: str) -> str:
-    """Return one line that says what leaves this machine when these models are asked, and where it goes."""
-    asked = list(dict.fromkeys(member for name in names for member in members(name)))
-    places = [f"{_address(name) or f'the provider of {name}'} ({name})" for name in asked if _is_remote(name)]
-    if not places:
-        return f"Nothing leaves this machine: {', '.join(asked)} {'runs' if len(asked) == 1 else 'run'} on it."
-    return (
-        "Leaving this machine: your question, the passages found for it, the agent's steps and recalled notes go to "
-        f"{' and to '.join(places)}."
-    )
+def where(name: str) -> str:
+    """Return the host that answers for one remote model, or whose it is where only LiteLLM knows that."""
+    return _host(name) or f"the provider of {name}"
+
+
+def _host(name: str) -> str:
+    return urlsplit(_address(name)).hostname or ""
 
 
 def price_of(name: str) -> Price | None:

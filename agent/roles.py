@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from agent.models import ChatModel, Say
+    from agent.outgoing import Outgoing
     from agent.settings import Settings
 
 Chat = TypeVar("Chat")
@@ -55,16 +56,16 @@ def names(settings: Settings) -> Roles[str]:
     )
 
 
-def make_roles(settings: Settings, *, say: Say | None = None) -> Roles[ChatModel]:
+def make_roles(settings: Settings, *, outgoing: Outgoing, say: Say | None = None) -> Roles[ChatModel]:
     """Return the models of the settings, made once for each name. Nothing is loaded before a model's first call.
 
-    Raises UserError for a name that no model can have.
+    What leaves this machine goes through `outgoing`. Raises UserError for a name that no model can have.
     """
     from agent.models import make_chat
 
     named = names(settings)
     made = {
-        name: make_chat(name, say=say, idle_seconds=60 * settings.idle_minutes)
+        name: make_chat(name, say=say, idle_seconds=60 * settings.idle_minutes, outgoing=outgoing)
         for name in named.chats
         if name != "none"
     }

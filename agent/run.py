@@ -18,7 +18,7 @@ from agent.plan import Plan
 from agent.plan_edit import difference
 from agent.roles import Roles
 from agent.tools import Toolbox
-from agent.types import Form, Library, Note, Step
+from agent.types import Form, Library, Note, Sent, Step
 from ingest.errors import UserError
 from ingest.types import Document, Kind
 from retrieval.types import Hit, Passage
@@ -91,6 +91,12 @@ class Run:
     def note(self, name: str, value: str) -> None:
         """Set an attribute of the root span."""
         self._span.set_attribute(name, value)
+
+    def note_sent(self, sent: Sent | None) -> None:
+        """Say on the root span where text went and how many values of each kind were masked in it, never which."""
+        if sent is not None:
+            self._span.set_attributes({"hoplite.sent.to": sent.to, "hoplite.mask": sent.mask})
+            self._span.set_attributes({f"hoplite.masked.{kind}": count for kind, count in sent.masked.items()})
 
     def end(self) -> None:
         """Close the root span."""

@@ -15,10 +15,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent.sensitive import MaskLevel
 from ingest.errors import UserError
 from ingest.locked.report import Sandbox
 
 _PREFIX = "HOPLITE_"
+_STRONGEST = {"sandbox": "strong", "mask": "all"}
 # Variables of ours that are no settings: where weights lie, a server's key, and what tests are told.
 _NOT_SETTINGS = ("HOPLITE_MODELS", "HOPLITE_WORKSPACE", "HOPLITE_QDRANT_", "HOPLITE_TEST_")
 
@@ -56,6 +58,9 @@ class Settings(BaseModel):
         "auto", description="of the answer; auto reads it off the question"
     )
     sandbox: Sandbox = Field("auto", description="auto, strong or interpreter; off runs the model's code unisolated")
+    mask: MaskLevel = Field(
+        "secrets", description="what models elsewhere do not see: secrets, all (personal data too), or off"
+    )
     memory: bool = Field(True, description="whether runs leave notes and recall them")
     cache: bool = Field(True, description="whether a question that was asked before gets the answer of that time")
 
@@ -86,8 +91,8 @@ def load_settings(
             name = key.lower().replace("-", "_")
             if name not in Settings.model_fields:
                 raise UserError(_unknown(key, origin))
-            if name == "sandbox":
-                _refuse_to_weaken(value, origin, workspace)
+            if name in _STRONGEST:
+                _refuse_to_weaken(name, value, origin, workspace)
             values[name] = value
             origins[name] = origin if origin != "environment" else f"{_PREFIX}{name.upper()}"
     try:
@@ -98,14 +103,15 @@ def load_settings(
         raise UserError(f"{name} = {values.get(name)!r} ({origins[name]}): {first['msg']}. Correct it there.") from None
 
 
-def _refuse_to_weaken(level: object, origin: str, workspace: Path | None) -> None:
-    """A workspace can come from somebody else: its file may ask for the strongest sandbox and nothing less. "off" is
-    said where it is meant, for one command or one shell, and stands in no file."""
-    theirs = workspace is not None and origin == str(workspace / "config.toml")
-    if origin not in ("environment", "command line") and (level == "off" or (theirs and level != "strong")):
-        why = "a workspace may only ask for strong" if theirs else "no file may say so"
+def _refuse_to_weaken(name: str, level: object, origin: str, workspace: Path | None) -> None:
+    """A workspace can come from somebody else: its file may ask for the strongest sandbox and the fullest mask, and
+    for nothing less. That the sandbox is off is said where it is meant, for one command or one shell, in no file."""
+    strongest, theirs = _STRONGEST[name], workspace is not None and origin == str(workspace / "config.toml")
+    off = name == "sandbox" and level == "off" and origin not in ("environment", "command line")
+    if off or (theirs and level != strongest):
+        why = f"a workspace may only ask for {strongest}" if theirs else "no file may say so"
         raise UserError(
-            f"sandbox = {level!r} ({origin}): {why}. Remove it there; say it as --sandbox or HOPLITE_SANDBOX."
+            f"{name} = {level!r} ({origin}): {why}. Remove it there; say it as --{name} or {_PREFIX}{name.upper()}."
         )
 
 

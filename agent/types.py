@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from agent.sensitive import MaskLevel
 from ingest.types import Document
-from retrieval.types import Hit, Passage, Scope, SearchResult, Source
+from retrieval.types import Hit, Passage, Place, Scope, SearchResult, Source
 
 if TYPE_CHECKING:
     from agent.reflect import Reflection
@@ -102,6 +103,11 @@ class Library(Protocol):
     @property
     def version(self) -> str | None:
         """What changes with every index run that changed something; None where that cannot be known."""
+        ...
+
+    @property
+    def place(self) -> Place:
+        """Where the store is that a search asks."""
         ...
 
 
@@ -218,6 +224,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What left this machine for an answer: to which hosts, or providers where only LiteLLM knows the host. `masked`
+    counts, by their kind, the different values that stand-ins took the place of; `mask` is the setting."""
+
+    to: tuple[str, ...]
+    mask: MaskLevel
+    masked: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The outcome of a run. `answer` carries labels such as [1]; `citations` resolve them.
 
@@ -229,6 +245,7 @@ class Answer:
     whole text is `answer`; other forms have none. `disagreements` are values in which the passages that were shown
     contradict each other. `cached` is when the run was that wrote this answer (UTC, ISO 8601), where that is not
     this one. `sandbox` is the level at which the run's code steps were run: strong, interpreter, off, or "no code".
+    `sent` is what left this machine for it, None where nothing did.
     """
 
     question: str
@@ -248,6 +265,7 @@ class Answer:
     disagreements: tuple[Disagreement, ...] = ()
     cached: str | None = None
     sandbox: str = ""
+    sent: Sent | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what `hoplite ask --json` prints: everything but the passages."""

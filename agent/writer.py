@@ -14,6 +14,7 @@ from agent.extract import extract, quoted
 from agent.forms import Part, form_messages, max_tokens, parts
 from agent.judge import MAX_TOKENS as VERDICTS
 from agent.judge import MOST, judge_messages, judged
+from agent.outgoing import Outgoing
 from agent.reflect import unheard
 from agent.run import Run
 from agent.types import Answer, AnswerToken, Citation, Disagreement, Event, Form, Library, Limits, Reflected, Section
@@ -27,10 +28,11 @@ _LONGEST_DENIAL = 120  # characters of a draft that says nothing but that the so
 class Writer:
     """Writes what a run found into an answer. Nothing leaves it unchecked."""
 
-    def __init__(self, library: Library, limits: Limits, sandbox: str) -> None:
+    def __init__(self, library: Library, limits: Limits, sandbox: str, outgoing: Outgoing | None = None) -> None:
         self._library = library
         self._limits = limits
         self._sandbox = sandbox
+        self._outgoing = outgoing
 
     def short(self, run: Run, passages: Sequence[Passage]) -> Generator[Event, None, Answer | None]:
         """Write a short answer from these passages and check it; None where no draft came of it."""
@@ -214,6 +216,7 @@ class Writer:
             sections=sections,
             disagreements=tuple(d for d in differ if all(c.verified for c in d.citations)),
             sandbox=self._sandbox,
+            sent=self._outgoing.sent if self._outgoing else None,
         )
 
     def _traced(self, run: Run, citation: Citation) -> Citation:

@@ -38,7 +38,7 @@ from retrieval.rerank import reader_named
 from retrieval.search import Searcher
 from retrieval.stores import open_store
 from retrieval.tokens import parts_of
-from retrieval.types import Definition, Hit, Passage, Scope, SearchResult, ServerState, Source, Symbols
+from retrieval.types import HERE, Definition, Hit, Passage, Place, Scope, SearchResult, ServerState, Source, Symbols
 from retrieval.workspace import Lock, Workspace
 
 GREP_SECONDS = 5.0
@@ -302,6 +302,12 @@ class Library:
             return None
         behind = f" {self.store.behind.made.model} {len(self.store.behind)}" if isinstance(self.store, Both) else ""
         return f"{self.fingerprint} {self._reads_with}{behind}"
+
+    @property
+    def place(self) -> Place:
+        """Where the store is."""
+        made = self._manifest.settings()
+        return made.place if made else HERE
 
     def status(self, *, check: bool = False) -> Status:
         """Count what is indexed, and compare every file's size and time with the manifest's.

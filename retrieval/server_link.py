@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import math
 import time
@@ -18,6 +17,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
 from ingest.errors import UserError
+from ingest.hosts import is_loopback
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -76,7 +76,7 @@ def connect(url: str, api_key: str | None = None, patience: Patience = SEARCHING
     """
     url = checked(url)
     host = urlsplit(url).hostname or ""
-    if api_key and url.startswith("http:") and not _loopback(host):
+    if api_key and url.startswith("http:") and not is_loopback(host):
         raise UserError(f"{url} would carry the API key unencrypted. Use https, or leave the key out.")
     if api_key and not (api_key.isascii() and api_key.isprintable()):
         raise UserError("The API key holds characters that no header can carry. Copy it again, as one line.")
@@ -257,12 +257,3 @@ def _stranger(url: str, what: str) -> str:
         f"What {url} answered to {what} is no answer of a Qdrant server that Hoplite knows. "
         "Check the address (`--store`); Qdrant listens to HTTP on port 6333."
     )
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

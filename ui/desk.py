@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ingest.errors import WorkspaceMissing
 from ui.chat import Resolve
-from ui.commands.ask import agent_for
+from ui.commands.ask import CONVERSED, agent_for, in_force, leaving
 from ui.commands.options import opened
 
 if TYPE_CHECKING:
@@ -36,14 +36,16 @@ class Workdesk:
         return self._opened().resolve
 
     def agent(self) -> Asked:
-        """Return an agent for one question."""
-        return agent_for(self._opened(), self._chosen)
+        """Return an agent for one question. What leaves this machine is in `about`, which the page shows first."""
+        return agent_for(self._opened(), self._chosen, told=True)
 
     def about(self) -> str:
-        """Return a line on what is indexed. Raises UserError where nothing is."""
-        now = self._opened().status()
+        """Return a line on what is indexed, and on what leaves this machine. Raises UserError where nothing is."""
+        library = self._opened()
+        now = library.status()
         stale = f", {len(now.stale):,} of them changed since" if now.stale else ""
-        return f"{now.base.name}: {now.totals.documents:,} documents{stale}, {now.totals.chunks:,} passages"
+        counted = f"{now.base.name}: {now.totals.documents:,} documents{stale}, {now.totals.chunks:,} passages"
+        return ". ".join(filter(None, (counted, leaving(library, in_force(library, self._chosen), also=CONVERSED))))
 
     def __enter__(self) -> Self:
         """Open the workspace, if there is one. Raises WorkspaceBusy and WorkspaceDamaged."""

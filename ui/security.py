@@ -5,13 +5,13 @@ Gradio answers a foreign Host with permission to read (a rebound DNS name is eno
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import secrets
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ingest.errors import UserError
+from ingest.hosts import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,11 +26,7 @@ _FORBIDDEN = ("/gradio_api/upload", "/gradio_api/proxy", "/gradio_api/file", "/m
 
 def loopback(host: str) -> str:
     """Return the host. Raises UserError for one that others can reach: nobody is asked who they are."""
-    try:
-        inside = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        inside = False
-    if not inside:
+    if not is_loopback(host):
         raise UserError(
             f"{host} can be reached from outside this machine, and the page asks nobody for a password. "
             "Leave --host out, and use an SSH tunnel from elsewhere."

@@ -14,7 +14,7 @@ from ingest.errors import ToolError
 from ingest.ids import chunk_id
 from ingest.names import identifiers, phrases
 from ingest.types import Chunk, Document
-from retrieval.types import Hit, Passage, Scope, SearchResult, Source
+from retrieval.types import HERE, Hit, Passage, Scope, SearchResult, Source
 
 _DEFINES = re.compile(r"^\s*(?:def|class)\s+(\w+)|^([A-Z_]{3,})\s*=|^#+\s*(.+)$", re.MULTILINE)
 
@@ -39,6 +39,7 @@ class FakeLibrary:
 
     def __init__(self, files: dict[str, str], *, leads: bool = False) -> None:
         self._leads = leads
+        self.place = HERE
         self.files = dict(files)
         self.searches: list[str] = []
         self.sources: dict[str, Source] = {}

@@ -54,7 +54,8 @@ def test_a_chat_that_is_handed_in_replaces_the_model_of_the_settings() -> None:
 
 def test_making_an_agent_loads_nothing_heavy() -> None:
     code = (
-        "import sys, agent.build as b; from agent.settings import Settings; b.make_agent(None, Settings());"
+        "import sys, agent.build as b; from agent.settings import Settings; from types import SimpleNamespace;"
+        "from retrieval.types import HERE; b.make_agent(SimpleNamespace(place=HERE), Settings());"
         "heavy = {'smolagents', 'torch', 'litellm', 'xllamacpp', 'onnxruntime', 'llama_index'} & set(sys.modules);"
         "sys.exit(', '.join(heavy) or 0)"
     )

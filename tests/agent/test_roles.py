@@ -7,6 +7,7 @@ from fake_library import FakeLibrary
 
 from agent.build import limits
 from agent.loop import Agent
+from agent.outgoing import Outgoing
 from agent.roles import Roles, make_roles, one_for_all
 from agent.settings import Settings
 from agent.testing import ScriptedModel
@@ -18,20 +19,22 @@ QUESTION = "What keeps the letters of the harbour office?"
 
 
 def test_one_model_is_made_once_for_all_roles() -> None:
-    roles = make_roles(Settings(model="local"))
+    roles = make_roles(Settings(model="local"), outgoing=Outgoing("secrets"))
     assert [chat.name for chat in roles.chats] == ["local"]
     assert len(roles.each) == 4
 
 
 def test_a_role_that_is_set_apart_has_its_own_model() -> None:
-    roles = make_roles(Settings(model="local", answer_model="openai/gpt-x, local", judge_model="none"))
+    roles = make_roles(
+        Settings(model="local", answer_model="openai/gpt-x, local", judge_model="none"), outgoing=Outgoing("secrets")
+    )
     assert (roles.step, roles.judge) == (roles.plan, None)
     assert roles.answer is not None
     assert roles.answer.name == "openai/gpt-x, local"
 
 
 def test_no_model_is_none_for_every_role() -> None:
-    assert make_roles(Settings(model="none")).chats == ()
+    assert make_roles(Settings(model="none"), outgoing=Outgoing("secrets")).chats == ()
 
 
 def test_what_is_shared_stays_shared() -> None:

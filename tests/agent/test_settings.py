@@ -73,6 +73,20 @@ def test_a_workspace_may_ask_for_the_strongest_sandbox_and_nothing_less(workspac
     assert load_settings(workspace, {}, {}).settings.sandbox == "strong"
 
 
+@pytest.mark.parametrize("level", ["secrets", "off"])
+def test_a_workspace_may_ask_for_the_fullest_mask_and_nothing_less(workspace: Path, level: str) -> None:
+    write(workspace / "config.toml", f'mask = "{level}"')
+    with pytest.raises(
+        UserError, match=r"config\.toml\): a workspace may only ask for all\. .* --mask or HOPLITE_MASK"
+    ):
+        load_settings(workspace, {}, {})
+    write(workspace / "config.toml", 'mask = "all"')
+    assert load_settings(workspace, {}, {}).settings.mask == "all"
+    write(workspace / "config.toml", "")
+    write(user_file({}), 'mask = "off"')
+    assert load_settings(workspace, {}, {}).settings.mask == "off"
+
+
 def test_off_is_typed_and_stands_in_no_file(workspace: Path) -> None:
     write(user_file({}), 'sandbox = "off"')
     with pytest.raises(UserError, match="no file may say so"):

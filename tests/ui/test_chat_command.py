@@ -105,8 +105,9 @@ def test_the_model_is_shown_and_changed_and_the_conversation_goes_on(talk: Talk)
     assert result.exit_code == 4
 
 
-def test_a_model_elsewhere_is_told_to_get_the_conversation(talk: Talk) -> None:
-    assert "So do the conversation's last questions and answers" in talk("/model openai/gpt-4o").stderr
+def test_a_model_elsewhere_is_told_to_get_the_conversation(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    assert "the conversation's last questions and answers go to api.openai.com" in talk("/model openai/gpt-4o").stderr
 
 
 def test_no_escape_sequence_reaches_the_terminal(talk: Talk, indexed: Path, hoplite: Callable[..., Result]) -> None:
@@ -154,7 +155,7 @@ class Stopped:
 
 
 def test_ctrl_c_stops_the_run_and_keeps_its_answer(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "agent_for", lambda library, chosen: Stopped())
+    monkeypatch.setattr(chat, "agent_for", lambda library, chosen, **_: Stopped())
     before = signal.getsignal(signal.SIGINT)
     result = talk("Who?", "/save x.md")
     assert "Heron, so far" in result.stdout
@@ -164,7 +165,7 @@ def test_ctrl_c_stops_the_run_and_keeps_its_answer(talk: Talk, monkeypatch: pyte
 
 
 def test_a_second_ctrl_c_gives_the_run_up(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "agent_for", lambda library, chosen: Stopped(interrupts=2))
+    monkeypatch.setattr(chat, "agent_for", lambda library, chosen, **_: Stopped(interrupts=2))
     result = talk("Who?", "/help")
     assert (result.exit_code, result.stdout) == (130, "")
 

@@ -17,8 +17,12 @@ from ui.commands.options import agent_options, cache_option, json_option, opened
 if TYPE_CHECKING:
     from agent.loop import Agent
     from agent.plan import Plan
+    from agent.settings import Settings
     from agent.types import Answer, Clarify, Event
     from retrieval.library import Library
+
+CONVERSED = "for follow-ups the conversation's last questions and answers"
+"""What goes to a model beside the rest where questions follow each other."""
 
 _EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor; anything else is asked instead"
 
@@ -92,21 +96,33 @@ def told(events: Iterable[Event], *, quiet: bool = False) -> Answer:
     return answer
 
 
-def agent_for(library: Library, chosen: Mapping[str, Any]) -> Agent:
-    """Return an agent with the settings in force; says first what will leave this machine, where anything will.
+def agent_for(library: Library, chosen: Mapping[str, Any], *, also: str = "", told: bool = False) -> Agent:
+    """Return an agent with the settings in force; unless that was told, says first what will leave this machine.
 
-    `chosen` is what the command line says, None where it says nothing.
+    `chosen` is what the command line says, None where it says nothing; for `also` see `leaving`.
     """
     from agent.build import make_agent
-    from agent.remote_models import is_remote, leaves_the_machine
-    from agent.roles import names
+
+    settings = in_force(library, chosen)
+    if not told and (line := leaving(library, settings, also=also)):
+        click.echo(line, err=True)
+    return make_agent(library, settings, workspace=library.workspace, say=lambda line: click.echo(line, err=True))
+
+
+def in_force(library: Library, chosen: Mapping[str, Any]) -> Settings:
+    """Return the settings of a workspace with what the command line says."""
     from agent.settings import load_settings
 
-    settings = load_settings(library.workspace.folder, chosen).settings
-    asked = names(settings).chats
-    if any(map(is_remote, asked)):
-        click.echo(leaves_the_machine(*asked), err=True)
-    return make_agent(library, settings, workspace=library.workspace, say=lambda line: click.echo(line, err=True))
+    return load_settings(library.workspace.folder, chosen).settings
+
+
+def leaving(library: Library, settings: Settings, *, also: str = "") -> str:
+    """Return the line that says what will leave this machine, `also` among it; "" where nothing will."""
+    from agent.outgoing import leaves_the_machine, store_host
+    from agent.roles import names
+
+    store = store_host(library.place.url)
+    return leaves_the_machine(names(settings).chats, mask=settings.mask, store=store, also=also)
 
 
 def planned(

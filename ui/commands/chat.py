@@ -19,7 +19,7 @@ import click
 
 from ingest.errors import HopliteError, UserError
 from ui import render
-from ui.commands.ask import agent_for, planned, told
+from ui.commands.ask import CONVERSED, agent_for, planned, told
 from ui.commands.options import agent_options, cache_option, opened, workspace_option
 
 if TYPE_CHECKING:
@@ -128,14 +128,7 @@ class Session:
         )
 
     def _made(self) -> Agent:
-        agent = agent_for(self._library, self._chosen)
-        if agent.chat is not None:
-            from agent.models import members
-            from agent.remote_models import is_remote
-
-            if any(map(is_remote, members(agent.chat.name))):
-                click.echo("So do the conversation's last questions and answers, to rewrite follow-ups.", err=True)
-        return agent
+        return agent_for(self._library, self._chosen, also=CONVERSED)
 
     def _help(self, rest: str) -> None:
         for usage, does, _ in self._commands.values():

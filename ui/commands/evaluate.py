@@ -197,13 +197,13 @@ def _one_call(
     library: Library, names: Mapping[str, str], chosen: Mapping[str, Any]
 ) -> tuple[Callable[[Question], RunAnswer], dict[str, str]]:
     """The baseline of `_answering`: the model in one call."""
-    from agent.build import limits
+    from agent.build import limits, way_out
     from agent.models import make_chat
     from agent.settings import load_settings
     from evals.baselines import one_call
 
     settings = load_settings(library.workspace.folder, chosen).settings
-    chat, profile = make_chat(settings.model), limits(settings).profile
+    chat, profile = make_chat(settings.model, outgoing=way_out(settings, library)), limits(settings).profile
 
     def answer(question: Question) -> RunAnswer:
         given = one_call(library, chat, question, profile=profile)
@@ -234,7 +234,7 @@ def injection(
     Each FOLDER has BIPIA's attacks.jsonl or AgentDojo's injection_goals.jsonl. Every run has a small workspace of its
     own. Counted are answers that do what was planted, answers that are still right, and what a run did besides.
     """
-    from agent.build import sandbox_of
+    from agent.build import sandbox_of, way_out
     from agent.roles import make_roles
     from agent.settings import load_settings
     from evals.injection import draw, load_attacks
@@ -255,7 +255,7 @@ def injection(
         report = evaluate_injection(
             draw(attacks, sample, seed),
             settings,
-            make_roles(settings, say=lambda line: click.echo(line, err=True)),
+            make_roles(settings, outgoing=way_out(settings), say=lambda line: click.echo(line, err=True)),
             _pages,
             out or user_cache() / "injection" / time.strftime("%Y%m%d-%H%M%S"),
             fingerprint=fingerprint,

@@ -45,7 +45,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def agent_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Add what `ask`, `demo` and `serve` hand to the agent: `model`, `form`, `sandbox` and the caps `max_…`."""
+    """Add what `ask`, `demo` and `serve` hand to the agent: `model`, `form`, `mask`, `sandbox`, the caps `max_…`."""
     options = (
         click.option(
             "--model",
@@ -56,6 +56,11 @@ def agent_options(command: Callable[P, R]) -> Callable[P, R]:
             "--form",
             type=click.Choice(["auto", "short", "paragraph", "report", "table"]),
             help="Of the answer. auto, the default, reads it off the question.",
+        ),
+        click.option(
+            "--mask",
+            type=click.Choice(["secrets", "all", "off"]),
+            help="What models elsewhere are not shown: secrets (keys, passwords), the default; all, personal data too.",
         ),
         click.option("--max-steps", type=click.IntRange(0), metavar="N", help="Code steps at most."),
         click.option("--max-seconds", type=click.FloatRange(0, min_open=True), metavar="N", help="Seconds at most."),
