@@ -20,6 +20,7 @@ from agent.plan_edit import announced
 from agent.reflect import Reflection, reflect, reflected
 from agent.roles import Roles, one_for_all
 from agent.run import Run
+from agent.scores import score
 from agent.types import (
     Answer,
     Answered,
@@ -109,6 +110,8 @@ class Agent:
             reflection = yield from self._search(run)
             yield from self._gather(run, reflection)
             answer = yield from self._answer(run)
+            if cited := answer.citations:
+                score(run.trace_id, "citations_verified", sum(c.verified for c in cited) / len(cited))
             self._keep(run, answer)
             yield Answered(answer)
             yield self._remember(run, answer)

@@ -1,0 +1,148 @@
+"""Langfuse's API: scores of traces, question sets as its data sets, runs of them as its experiments, and prompts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, TypeVar
+
+from agent.langfuse import EXPERIMENT, Account, prompt_name, prompts_file
+from agent.redaction import Redactor
+from ingest.errors import UserError
+from ingest.ids import digest
+
+if TYPE_CHECKING:
+    from langfuse.api import LangfuseAPI
+
+    from agent.scores import Score
+
+SECONDS = 5.0  # that one request may take
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question of a set, with what is expected."""
+
+    id: str
+    question: str
+    expected: Sequence[str]
+
+
+class Langfuse:
+    """One account's API. Everything raises UserError, in one line, where it cannot be had."""
+
+    def __init__(self, account: Account, redactor: Redactor) -> None:
+        self._account = account
+        self._redactor = redactor
+
+    def score(self, scores: Sequence[Score]) -> None:
+        """Send scores; one of the same name and trace takes the place of the last one."""
+        from langfuse.api.scores import CreateScoreRequest
+
+        request = [
+            CreateScoreRequest(
+                id=digest(f"{each.trace_id} {each.name}".encode())[:32],
+                trace_id=each.trace_id,
+                name=each.name,
+                value=each.value,
+                comment=self._redactor.prose(each.comment) or None,
+                environment=self._account.environment or None,
+            )
+            for each in scores
+        ]
+        self._asked(lambda api: api.scores.create(request=request))
+
+    def experiment(self, data_set: str, items: Sequence[Item], run: str) -> Callable[[str], Mapping[str, str]]:
+        """Bring the data set up to date, and return what says of an item, by its id, which attributes mark its trace
+        as one of this run. Texts are redacted, and left out where no texts are sent."""
+        project = self._asked(lambda api: api.projects.get()).data[0].id
+        made = self._asked(lambda api: api.datasets.create(name=data_set)).id
+        ids = {item.id: digest(f"{data_set} {item.id}".encode())[:32] for item in items}
+        for item in items:
+            question, expected = self._redactor.prose(item.question), [self._redactor.prose(e) for e in item.expected]
+            self._asked(
+                lambda api, item=item, question=question, expected=expected: api.dataset_items.create(  # type: ignore[misc]
+                    dataset_name=data_set,
+                    id=ids[item.id],
+                    input=question,
+                    expected_output=expected,
+                    metadata={"id": item.id},
+                )
+            )
+        # As the server itself names a run, so that resuming one goes on with it.
+        named = json.dumps(["langfuse-experiment-v1", project, made, run], separators=(",", ":"), ensure_ascii=False)
+        common = {
+            f"{EXPERIMENT}id": hashlib.sha256(named.encode()).hexdigest()[:16],
+            f"{EXPERIMENT}name": run,
+            f"{EXPERIMENT}dataset.id": made,
+        }
+        return lambda item: common | {f"{EXPERIMENT}item.id": ids[item]}
+
+    def register(self, prompts: Mapping[str, str]) -> dict[str, int]:
+        """Make each prompt, by our name of it with its version, a prompt there, and return the versions it has there.
+        From then on traces are linked with them."""
+        versions = {ours: self._registered(ours, text) for ours, text in prompts.items()}
+        file = prompts_file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            kept = {}
+        kept[self._account.url] = versions
+        file.write_text(json.dumps(kept), encoding="utf-8")
+        return versions
+
+    def _registered(self, ours: str, text: str) -> int:
+        from langfuse.api import NotFoundError
+        from langfuse.api.prompts import CreateTextPromptRequest
+
+        name, label = prompt_name(ours), ours.partition("@")[2]
+
+        def found(api: LangfuseAPI) -> int:
+            try:
+                return int(api.prompts.get(name, label=label).version)
+            except NotFoundError:
+                request = CreateTextPromptRequest(name=name, prompt=text, labels=[label])
+                return int(api.prompts.create(request=request).version)
+
+        return self._asked(found)
+
+    def _asked(self, ask: Callable[[LangfuseAPI], T]) -> T:
+        import httpx
+        from langfuse.api.core.api_error import ApiError
+        from pydantic import ValidationError
+
+        try:
+            return ask(self._api)
+        except ApiError as error:
+            said = "does not accept the keys" if error.status_code in (401, 403) else "did not do what was asked"
+            raise UserError(f"Langfuse at {self._host} {said} (HTTP {error.status_code}).") from None
+        except httpx.TimeoutException:
+            raise UserError(f"Langfuse at {self._host} did not answer within {SECONDS:.0f} seconds.") from None
+        except (httpx.HTTPError, ValidationError, ValueError) as error:
+            raise UserError(f"Langfuse at {self._host} cannot be asked ({type(error).__name__}).") from None
+
+    @property
+    def _host(self) -> str:
+        return self._account.destination().host
+
+    @cached_property
+    def _api(self) -> LangfuseAPI:
+        import httpx
+        from langfuse.api import LangfuseAPI
+
+        return LangfuseAPI(
+            base_url=self._account.url,
+            username=self._account.public_key,
+            password=self._account.secret_key,
+            x_langfuse_sdk_name="python",
+            x_langfuse_sdk_version=version("langfuse"),
+            x_langfuse_public_key=self._account.public_key,
+            httpx_client=httpx.Client(timeout=SECONDS),
+        )
