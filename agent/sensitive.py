@@ -181,7 +181,6 @@ def _written_out(value: str) -> bool:
         _BLANK.match(value)
         or _TYPE.match(value)
         or _DOTTED.match(value)
-        or _SPACE.search(value)
         or "{" in value
         or "://" in value
         or value.startswith(("/", "./", "../"))
@@ -191,11 +190,20 @@ def _written_out(value: str) -> bool:
 
 def _is_key(value: str) -> bool:
     """Whether it is as random as what stands beside "key" or "token" has to be to count."""
-    return len(value) >= 8 and _mixed(value) and _written_out(value) and _entropy(value) >= min(3.0, len(value) / 4)
+    return (
+        len(value) >= 8
+        and _mixed(value)
+        and not _SPACE.search(value)
+        and _written_out(value)
+        and _entropy(value) >= min(3.0, len(value) / 4)
+    )
 
 
 def _is_password(value: str) -> bool:
     """Whether a string beside "password" is one, and not the name of a field or of a setting."""
+    phrase = _SPACE.search(value) is not None
+    if phrase and (_TELLING.search(value) or not value[0].isalnum() or value[0].isupper() or not value[-1].isalnum()):
+        return False  # a label or a sentence
     return len(value) >= 3 and _written_out(value) and not _FIELD.match(value)
 
 

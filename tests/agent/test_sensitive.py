@@ -52,6 +52,7 @@ def test_keys_are_known_by_their_shape_whatever_stands_around_them(key: str) -> 
     [
         ('password = "hunter2"', "hunter2"),
         ('create(name="x", password="mypassword")', "mypassword"),
+        ('password = "correct horse battery staple"', "correct horse battery staple"),
         ("DB_PASSWORD=postgres\nDB_NAME=x", "postgres"),
         ("db:\n  password: postgres\n  name: x", "postgres"),
         ("password: s3cr-et, and the name is x", "s3cr-et"),
@@ -85,6 +86,7 @@ def test_a_value_beside_a_telling_name_is_a_secret(text: str, value: str) -> Non
         'old_password = "old_password"',
         'password: "newPassword", passwd: "DB_PASSWORD"',
         "Password: required",
+        'password = "Enter the old one", "password": "your new password"',
         "Enter the password: it has to be long.",
         "tool --password PASSWORD --token TOKEN",
         "password=${DB_PASSWORD}",
