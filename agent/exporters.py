@@ -77,8 +77,14 @@ class Abroad(SpanExporter):
             self._warn(f"{self._to.name} at {self._to.host} does not get this run's trace: {problem}.")
 
     def expire(self, seconds: float) -> None:
-        """Send nothing that is still waiting after this many seconds."""
+        """Send nothing that is still waiting after this many seconds, and do not try again what failed."""
         self._deadline = time.monotonic() + seconds
+        if self._sender and self._sender.problem:
+            self._sender.close()
+
+    def give_up(self) -> None:
+        """Say that the last spans did not arrive in time."""
+        self.fail((self._sender and self._sender.problem) or "it did not answer in time")
 
     def shutdown(self) -> None:
         if self._sender:
@@ -86,13 +92,13 @@ class Abroad(SpanExporter):
 
     def _redacted(self, span: ReadableSpan) -> ReadableSpan:
         redactor = self._redactor
-        attributes = redactor.attributes(span.attributes or {})
+        name, attributes = redactor.text(span.name), redactor.attributes(span.attributes or {})
         return ReadableSpan(
-            name=redactor.text(span.name),
+            name=name,
             context=span.context,
             parent=span.parent,
             resource=self._resource,
-            attributes=_bounded({**attributes, **self._to.adapt(attributes, span.name, root=span.parent is None)}),
+            attributes=_bounded({**attributes, **self._to.adapt(attributes, name, root=span.parent is None)}),
             events=[
                 Event(redactor.text(e.name), _bounded(redactor.attributes(e.attributes or {})), e.timestamp)
                 for e in span.events
@@ -129,7 +135,8 @@ class _Sender:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
         self._seconds = SECONDS
-        self._problem = ""
+        self._closed = False
+        self.problem = ""
         own = {name.lower() for name in to.headers} | {"content-type", "content-encoding", "user-agent"}
         outer = self
 
@@ -143,9 +150,9 @@ class _Sender:
                 try:
                     response = super().request(method, url, **options)
                 except requests.RequestException as error:
-                    outer._problem = _reason(error)
+                    outer.problem = _reason(error)
                     raise
-                outer._problem = _refused(response.status_code, response.content)
+                outer.problem = _refused(response.status_code, response.content)
                 return response
 
         session = Session()
@@ -159,13 +166,14 @@ class _Sender:
 
     def send(self, spans: Sequence[ReadableSpan], seconds: float) -> str:
         """Send spans within about these seconds; return what went wrong, "" where nothing did."""
-        self._seconds, self._problem = seconds, ""
+        self._seconds, self.problem = seconds, ""
         with _quiet():
             done = self._exporter.export(spans) is SpanExportResult.SUCCESS
-        return self._problem or ("" if done else "the request failed")
+        return self.problem or ("" if done else "the request failed")
 
     def close(self) -> None:
-        with _quiet():
+        if not self._closed:
+            self._closed = True
             self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeVar
 
@@ -61,20 +60,21 @@ class Langfuse:
     def experiment(self, data_set: str, items: Sequence[Item], run: str) -> Callable[[str], Mapping[str, str]]:
         """Bring the data set up to date, and return what says of an item, by its id, which attributes mark its trace
         as one of this run. Texts are redacted, and left out where no texts are sent."""
-        project = self._asked(lambda api: api.projects.get()).data[0].id
-        made = self._asked(lambda api: api.datasets.create(name=data_set)).id
         ids = {item.id: digest(f"{data_set} {item.id}".encode())[:32] for item in items}
-        for item in items:
-            question, expected = self._redactor.prose(item.question), [self._redactor.prose(e) for e in item.expected]
-            self._asked(
-                lambda api, item=item, question=question, expected=expected: api.dataset_items.create(  # type: ignore[misc]
+
+        def bring_up(api: LangfuseAPI) -> tuple[str, str]:
+            project, made = api.projects.get().data[0].id, api.datasets.create(name=data_set).id
+            for item in items:
+                api.dataset_items.create(
                     dataset_name=data_set,
                     id=ids[item.id],
-                    input=question,
-                    expected_output=expected,
+                    input=self._redactor.prose(item.question),
+                    expected_output=[self._redactor.prose(each) for each in item.expected],
                     metadata={"id": item.id},
                 )
-            )
+            return project, made
+
+        project, made = self._asked(bring_up)
         # As the server itself names a run, so that resuming one goes on with it.
         named = json.dumps(["langfuse-experiment-v1", project, made, run], separators=(",", ":"), ensure_ascii=False)
         common = {
@@ -115,11 +115,24 @@ class Langfuse:
 
     def _asked(self, ask: Callable[[LangfuseAPI], T]) -> T:
         import httpx
+        from langfuse.api import LangfuseAPI
         from langfuse.api.core.api_error import ApiError
         from pydantic import ValidationError
 
+        account = self._account
         try:
-            return ask(self._api)
+            with httpx.Client(timeout=SECONDS) as client:
+                return ask(
+                    LangfuseAPI(
+                        base_url=account.url,
+                        username=account.public_key,
+                        password=account.secret_key,
+                        x_langfuse_sdk_name="python",
+                        x_langfuse_sdk_version=version("langfuse"),
+                        x_langfuse_public_key=account.public_key,
+                        httpx_client=client,
+                    )
+                )
         except ApiError as error:
             said = "does not accept the keys" if error.status_code in (401, 403) else "did not do what was asked"
             raise UserError(f"Langfuse at {self._host} {said} (HTTP {error.status_code}).") from None
@@ -131,18 +144,3 @@ class Langfuse:
     @property
     def _host(self) -> str:
         return self._account.destination().host
-
-    @cached_property
-    def _api(self) -> LangfuseAPI:
-        import httpx
-        from langfuse.api import LangfuseAPI
-
-        return LangfuseAPI(
-            base_url=self._account.url,
-            username=self._account.public_key,
-            password=self._account.secret_key,
-            x_langfuse_sdk_name="python",
-            x_langfuse_sdk_version=version("langfuse"),
-            x_langfuse_public_key=self._account.public_key,
-            httpx_client=httpx.Client(timeout=SECONDS),
-        )

@@ -142,7 +142,7 @@ class Switch(SpanProcessor):
         for abroad, thread in closing:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
-                abroad.fail("it did not answer in time")
+                abroad.give_up()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         batches = self._batches
