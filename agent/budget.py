@@ -146,6 +146,8 @@ class Budget:
                 used.cached_tokens + done.cached_tokens,
                 used.output_tokens + done.output_tokens,
                 None if used.dollars is None or done.dollars is None else used.dollars + done.dollars,
+                used.seconds + done.seconds,
+                used.first_token_seconds + done.first_token_seconds,
             )
             self._models[done.model] = None
 

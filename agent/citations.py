@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from opentelemetry import trace
+
 from agent.terms import content, numbers, stem
 from agent.types import Citation, Origin
 from agent.units import Unit, squeeze
+from ingest import spans
 from ingest.names import SHORTEST_NAME, fold, identifiers, phrases, words
 from ingest.sentences import sentences
 from ingest.types import Document
@@ -26,6 +29,7 @@ UNSUPPORTED = "[no source]"
 SUPPORT = 0.6
 """Share of a claim's words that its quotes must hold."""
 
+_tracer = trace.get_tracer("hoplite.agent")
 _LONGEST_DRAFT = 4000
 _MOST_QUOTES = 3  # of one sentence: a comparison has two sides, a chain three links
 _BRACKETED = re.compile(
@@ -203,6 +207,15 @@ def resolve(unit: Unit, document: Document | None) -> Citation:
 
     The quote is looked for at the passage's lines, then in the whole file: text that only moved is cited where it is.
     """
+    attributes = {spans.KIND: "EVALUATOR", "gen_ai.evaluation.name": "quote stands", "hoplite.path": unit.passage.path}
+    with _tracer.start_as_current_span("verify citation", attributes=attributes) as span:
+        citation = _resolved(unit, document)
+        span.set_attribute("hoplite.lines", [citation.start_line, citation.end_line])
+        span.set_attribute("gen_ai.evaluation.score.value", float(citation.verified))
+    return citation
+
+
+def _resolved(unit: Unit, document: Document | None) -> Citation:
     passage = unit.passage
     found = _find(unit.text, document, passage.start_line, passage.end_line) or _find(unit.text, document, 1, None)
     if found is not None:

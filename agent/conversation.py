@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from typing import Protocol, cast
+from uuid import uuid4
 
 from opentelemetry import trace
 
@@ -12,7 +13,9 @@ from agent.budget import Budget, MeteredChat
 from agent.follow_up import Standalone, Turn, by_rules, standalone
 from agent.models import ChatModel
 from agent.plan import Plan
+from agent.trace_session import session
 from agent.types import Answered, Event, Planned, Rewritten
+from ingest import spans
 
 _REWRITE_SECONDS = 20.0  # a model on this machine loads first, once
 _MOST_TURNS = 100  # that are kept
@@ -40,6 +43,7 @@ class Conversation:
 
     def __init__(self) -> None:
         self._turns: list[Turn] = []
+        self._session = uuid4().hex
         self._under_way: tuple[Budget, Asked] | None = None
 
     @property
@@ -50,6 +54,7 @@ class Conversation:
     def forget(self) -> None:
         """Begin anew."""
         self._turns.clear()
+        self._session = uuid4().hex
 
     def stream(self, agent: Asked, question: str, plan: Plan | None = None, *, fresh: bool = False) -> Iterator[Event]:
         """Yield what happens, as `Agent.stream` does; before it `Rewritten`, where the question was. Raises the same.
@@ -62,12 +67,13 @@ class Conversation:
         self._under_way = (budget, agent)
         span = None
         if plan is None and self._turns and by_rules(question, self._turns[-1]) is not None:
-            span = trace.get_tracer("hoplite.agent").start_span("follow-up", attributes={"hoplite.question": question})
+            about = {spans.KIND: "CHAIN", spans.INPUT: question, "session.id": self._session}
+            span = trace.get_tracer("hoplite.agent").start_span("follow-up", attributes=about)
         try:
             with trace.use_span(span) if span else nullcontext():
                 written = Standalone(question, "asked") if plan else self.standalone(agent, question, budget)
             if span and written.by != "asked":
-                span.set_attributes({"hoplite.standalone": written.question, "hoplite.rewritten_by": written.by})
+                span.set_attributes({spans.OUTPUT: written.question, "hoplite.rewritten_by": written.by})
                 yield Rewritten(question, written.question, written.by)
             with closing(cast("Generator[Event]", agent.stream(written.question, plan, fresh=fresh))) as events:
                 yield from self._told(question, written.question, events, span, budget)
@@ -95,7 +101,7 @@ class Conversation:
         plan = ""
         while True:
             # The run finds its parent here. Not across a yield: see `Stage.current`.
-            with trace.use_span(span) if span else nullcontext():
+            with session(self._session), trace.use_span(span) if span else nullcontext():
                 event = next(events, None)
             if event is None:
                 return

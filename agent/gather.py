@@ -91,7 +91,7 @@ class Gatherer:
         before, known = run.budget.seconds, run.ledger.next_label
         deadline = threading.Timer(run.budget.left, self.interrupt)
         deadline.daemon = True
-        with run.stage("gather") as span:
+        with run.stage("gather", shown=f"step {number}") as span:
             deadline.start()
             try:
                 outcome = steps.step()

@@ -15,7 +15,7 @@ from agent.memory import Memory
 from agent.models import ChatModel
 from agent.notes import Draft, facts_of
 from agent.outgoing import Outgoing
-from agent.plan import Plan, make_plan
+from agent.plan import Plan
 from agent.plan_edit import announced
 from agent.reflect import Reflection, reflect, reflected
 from agent.roles import Roles, one_for_all
@@ -103,6 +103,7 @@ class Agent:
         run.note("sandbox.level", self.sandbox)
         try:
             if not fresh and (kept := self._kept(run)) is not None:
+                run.answered(kept)
                 yield Answered(kept)
                 return
             yield self._recall(run)
@@ -110,11 +111,15 @@ class Agent:
             reflection = yield from self._search(run)
             yield from self._gather(run, reflection)
             answer = yield from self._answer(run)
+            run.answered(answer)
             if cited := answer.citations:
                 score(run.trace_id, "citations_verified", sum(c.verified for c in cited) / len(cited))
             self._keep(run, answer)
             yield Answered(answer)
             yield self._remember(run, answer)
+        except BaseException as error:
+            run.failed(error)
+            raise
         finally:
             self._end(run)
 
@@ -147,7 +152,7 @@ class Agent:
         subject = asked.subject
         return Run(
             subject,
-            plan or make_plan(subject),
+            plan,
             budget,
             chats,
             self._library,
@@ -159,7 +164,10 @@ class Agent:
     def _kept(self, run: Run) -> Answer | None:
         """Return what this question was answered before, where that still stands."""
         found = self._answers.find(run.asked) if self._answers else None
-        kept = still_stands(found, self._library) if found else None
+        if found is None:
+            return None
+        with run.stage("verify", kind="EVALUATOR"):
+            kept = still_stands(found, self._library)
         if kept is None:
             return None
         run.note("hoplite.cached", kept.cached or "")
@@ -177,7 +185,7 @@ class Agent:
     def _recall(self, run: Run) -> Recalled:
         """Find notes of earlier runs and look at their sources again. They hint at where to look; no answer is written
         from them."""
-        with run.stage("recall") as span:
+        with run.stage("recall", kind="RETRIEVER") as span:
             found = run.recall(run.question)
             run.notes = found.notes
             there = not any(run.changed(c.path) for note in found.notes[:1] for c in note.citations)
@@ -239,7 +247,7 @@ class Agent:
         """Open the passages that notes of earlier runs cite, as they are indexed: evidence like any other. Files that
         are not as they were indexed are left to the search."""
         before = run.budget.seconds
-        with run.stage("memory") as span:
+        with run.stage("memory", kind="RETRIEVER") as span:
             cited = [c for note in run.notes for c in note.citations if not run.changed(c.path)]
             places = dict.fromkeys((c.path, c.start_line, c.quote) for c in cited)
             chunks = [self._library.chunk_with(*place) for place in list(places)[:_MOST_OPENED]]

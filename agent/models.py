@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
@@ -19,6 +19,8 @@ from opentelemetry import trace
 
 from agent.prompts import version
 from agent.retries import Passing, wait_before
+from agent.trace_content import input_messages, told
+from ingest import spans
 from ingest.errors import ModelUnavailable, UserError
 
 if TYPE_CHECKING:
@@ -46,18 +48,19 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars a token: read, found in the provider's cache instead, written."""
+    """US dollars a token: read, found in the provider's cache instead, written. `source` is the list they stand in."""
 
     input: float
     cached: float
     output: float
+    source: str = field(default="", compare=False)
 
     def of(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> float:
         """Return the dollars of a call; `cached_tokens` are some of the `input_tokens`."""
         return self.input * (input_tokens - cached_tokens) + self.cached * cached_tokens + self.output * output_tokens
 
 
-FREE = Price(0.0, 0.0, 0.0)
+FREE = Price(0.0, 0.0, 0.0, "this machine")
 """The price of what runs on this machine."""
 
 
@@ -77,6 +80,12 @@ class Completion:
     first_token_seconds: float
     model: str = ""
     dollars: float | None = None
+
+    @property
+    def token_seconds(self) -> float | None:
+        """Seconds that each token after the first took, None of an answer with fewer than two."""
+        more = self.output_tokens - 1
+        return (self.seconds - self.first_token_seconds) / more if more > 0 else None
 
 
 class ChatModel(Protocol):
@@ -167,8 +176,10 @@ class StreamedChat:
         """Return the next turn. See `ChatModel.complete`."""
         prompts = " ".join(its for message in messages if (its := version(message["content"])))
         attributes: dict[str, str | int | float] = {
+            spans.KIND: "LLM",
+            spans.OPERATION: "chat",
             "hoplite.prompt": prompts,
-            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": self.name.partition("/")[0].partition(":")[0],
             "gen_ai.request.model": self.name,
             "gen_ai.request.max_tokens": max_tokens,
             "gen_ai.request.temperature": temperature,
@@ -177,6 +188,8 @@ class StreamedChat:
         with tracer.start_as_current_span(
             f"chat {self.name}", kind=trace.SpanKind.CLIENT, attributes=attributes
         ) as span:
+            if span.is_recording():
+                span.set_attribute("gen_ai.input.messages", input_messages(messages))
             started = perf_counter()
             request = Request(tuple(messages), max_tokens, tuple(stop), temperature, started + self.call_seconds)
             try:
@@ -186,16 +199,14 @@ class StreamedChat:
                     f"The model {self.name} did not finish within {self.call_seconds:.0f} seconds. Ask something "
                     "smaller, or another model with `--model`; `--model none` answers without one."
                 ) from error
-            span.set_attribute("gen_ai.usage.input_tokens", completion.input_tokens)
-            span.set_attribute("gen_ai.usage.cache_read.input_tokens", completion.cached_tokens)
-            span.set_attribute("gen_ai.usage.output_tokens", completion.output_tokens)
-            span.set_attribute("hoplite.first_token_seconds", completion.first_token_seconds)
             price = self.price if completion.input_tokens else None  # A provider that counts no tokens has no cost.
-            if price is None:
-                return completion
-            dollars = price.of(completion.input_tokens, completion.cached_tokens, completion.output_tokens)
-            span.set_attribute("hoplite.dollars", dollars)
-            return replace(completion, dollars=dollars)
+            if price is not None:
+                dollars = price.of(completion.input_tokens, completion.cached_tokens, completion.output_tokens)
+                completion = replace(completion, dollars=dollars)
+                span.set_attributes({"llm.cost.total": dollars, "hoplite.price_list": price.source})
+            if span.is_recording():
+                span.set_attributes(told(completion, max_tokens))
+            return completion
 
     def _try(self, request: Request, reply: _Reply, span: trace.Span) -> Completion:
         """Ask, and again while what failed may pass. Text that was shown cannot be taken back: after it, never."""

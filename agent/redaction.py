@@ -11,6 +11,7 @@ from typing import Literal
 from opentelemetry.util.types import AnyValue
 
 from agent.sensitive import PERSONAL, SECRETS, Found, distinctive, find, from_environment
+from ingest.spans import is_content
 
 Content = Literal["none", "masked", "full"]
 """What of a span's texts is sent: none of them; all, without secrets; all, without this process's own secrets."""
@@ -18,15 +19,9 @@ Content = Literal["none", "masked", "full"]
 Value = AnyValue
 """What an attribute of a span can be."""
 
-# Texts that say what was done and never what about. All other texts are content.
-_STRUCTURE = frozenset(
-    """error.type exception.type gen_ai.agent.name gen_ai.conversation.id gen_ai.operation.name gen_ai.output.type
-    gen_ai.provider.name gen_ai.request.model gen_ai.response.finish_reasons gen_ai.response.id gen_ai.response.model
-    gen_ai.tool.name gen_ai.tool.type hoplite.form hoplite.mask hoplite.prompt hoplite.stopped hoplite.tags
-    sandbox.level session.id user.id""".split()
-)
-_STRUCTURAL = "langfuse.experiment."
-_EXPECTED = "langfuse.experiment.item.expected_output"
+# Texts that are sent without content too, beside those that `ingest.spans` has.
+_SAID = frozenset({"exception.type", "hoplite.tags", "user.id"})
+_RUN_OF_A_SET = "langfuse.experiment."
 _LEARNED = 64  # secrets that a name gave away, the newest of them
 _PASSES = 3  # a text that still changes after these is not sent: it was made to
 _SHORTEST = 8
@@ -78,8 +73,8 @@ class Redactor:
                 self._learned = tuple(sorted([*kept, *new][-_LEARNED:], key=len, reverse=True))
 
     def _sent(self, key: str, value: Value) -> bool:
-        structural = key in _STRUCTURE or (key.startswith(_STRUCTURAL) and key != _EXPECTED)
-        return self.content != "none" or structural or not _has_text(value)
+        known = not is_content(key, "") or key in _SAID or key.startswith(_RUN_OF_A_SET)
+        return self.content != "none" or known or not _has_text(value)
 
     def _value(self, value: Value) -> Value:
         if isinstance(value, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator, Iterator
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,9 @@ _ADDRESSES = {
     "hosted_vllm": ("HOSTED_VLLM_API_BASE", ""),
     "lm_studio": ("LM_STUDIO_API_BASE", ""),
 }
+PRICES_OF = ("1.106.2", "2026-10-21")
+"""The release of LiteLLM that is pinned, and the day that its price list is of."""
+
 _PASSING = frozenset({408, 429})  # and all from 500 on
 
 
@@ -72,7 +76,13 @@ def price_of(name: str) -> Price | None:
     if not read and not written:
         return None
     cached = entry.get("cache_read_input_token_cost")
-    return Price(read or 0.0, (read or 0.0) if cached is None else cached, written or 0.0)
+    return Price(read or 0.0, (read or 0.0) if cached is None else cached, written or 0.0, _price_list())
+
+
+def _price_list() -> str:
+    """Which list prices are from, with its day where that is known."""
+    release = version("litellm")
+    return f"LiteLLM {release}" + (f" of {PRICES_OF[1]}" if release == PRICES_OF[0] else "")
 
 
 def _litellm() -> Any:

@@ -14,11 +14,13 @@ from agent.citations import changed
 from agent.guard import Marker
 from agent.ledger import Ledger
 from agent.memory import Memory, Recollection, recollect
-from agent.plan import Plan
+from agent.plan import Plan, make_plan
 from agent.plan_edit import difference
 from agent.roles import Roles
 from agent.tools import Toolbox
-from agent.types import Form, Library, Note, Sent, Step
+from agent.trace_session import session_attributes
+from agent.types import Answer, Form, Library, Note, Sent, Step
+from ingest import spans
 from ingest.errors import UserError
 from ingest.types import Document, Kind
 from retrieval.types import Hit, Passage
@@ -32,7 +34,7 @@ class Run:
     def __init__(
         self,
         question: str,
-        plan: Plan,
+        plan: Plan | None,
         budget: Budget,
         chats: Roles[MeteredChat],
         library: Library,
@@ -44,7 +46,6 @@ class Run:
         self.question = question  # what is looked for: `asked` without the words that only ask for a form
         self.asked = asked or question
         self.form = form
-        self.plan = plan
         self.budget = budget
         self.chats = chats
         self.library = library
@@ -61,10 +62,22 @@ class Run:
         self.answered_from: set[str] = set()  # labels that a draft was written from
         self.timings: dict[str, float] = {}
         self._documents: dict[str, Document | None] = {}
-        self._span = trace.get_tracer(_TRACER).start_span("ask", attributes={"hoplite.question": question})
-        self._span.set_attribute("hoplite.plan", "\n".join((plan.line, *(part.line for part in plan.parts))))
-        if changes := difference(plan):
-            self._span.set_attribute("hoplite.plan.changes", "\n".join(changes))
+        self._span = trace.get_tracer(_TRACER).start_span("invoke_agent hoplite", attributes=self._about())
+        with self.stage("plan") as span:
+            self.plan = plan or make_plan(question)
+            span.set_attribute(spans.OUTPUT, "\n".join((self.plan.line, *(part.line for part in self.plan.parts))))
+            if changes := difference(self.plan):
+                span.set_attribute("hoplite.plan.changes", "\n".join(changes))
+
+    def _about(self) -> dict[str, str]:
+        return {
+            spans.KIND: "AGENT",
+            spans.OPERATION: "invoke_agent",
+            "gen_ai.agent.name": "hoplite",
+            spans.INPUT: self.asked,
+            "hoplite.form": self.form,
+            **session_attributes(),
+        }
 
     def recall(self, question: str) -> Recollection:
         """Return notes of earlier runs on a question, looked at again. A memory that cannot be used is left alone for
@@ -98,20 +111,41 @@ class Run:
             self._span.set_attributes({"hoplite.sent.to": sent.to, "hoplite.mask": sent.mask})
             self._span.set_attributes({f"hoplite.masked.{kind}": count for kind, count in sent.masked.items()})
 
+    def answered(self, answer: Answer) -> None:
+        """Note on the root span what came of the run."""
+        self._span.set_attributes(
+            {
+                spans.OUTPUT: answer.answer,
+                "hoplite.abstained": answer.abstained,
+                "hoplite.citations": len(answer.citations),
+                "hoplite.citations.unverified": sum(not cited.verified for cited in answer.citations),
+            }
+        )
+
+    def failed(self, error: BaseException) -> None:
+        """Note on the root span why there is no answer. A reader that left early is no failure."""
+        if not isinstance(error, GeneratorExit):
+            self._span.set_attribute(spans.ERROR, type(error).__name__)
+            self._span.set_status(trace.StatusCode.ERROR, str(error))
+
     def end(self) -> None:
         """Close the root span."""
         self._span.set_attribute("hoplite.stopped", self.budget.ended_by or "")
         self._span.end()
 
-    def open(self, name: str) -> Stage:
-        """Begin a stage that its caller closes: for one that yields to a reader before it is over."""
+    def open(self, name: str, *, kind: str = "CHAIN", shown: str = "") -> Stage:
+        """Begin a stage that its caller closes: for one that yields to a reader before it is over.
+
+        `kind` is its span's, among OpenInference's, and `shown` its name, where that is not the stage's.
+        """
         context = trace.set_span_in_context(self._span)
-        return Stage(name, trace.get_tracer(_TRACER).start_span(name, context=context), self.timings)
+        span = trace.get_tracer(_TRACER).start_span(shown or name, context=context, attributes={spans.KIND: kind})
+        return Stage(name, span, self.timings)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[trace.Span]:
+    def stage(self, name: str, *, kind: str = "CHAIN", shown: str = "") -> Iterator[trace.Span]:
         """Run a stage under the root. Nothing may be yielded to a reader inside it: see `Stage.current`."""
-        stage = self.open(name)
+        stage = self.open(name, kind=kind, shown=shown)
         try:
             with stage.current():
                 yield stage.span

@@ -16,6 +16,9 @@ from pathlib import Path
 from agent import trace_file
 from ingest.errors import UserError
 
+FEEDBACK = "user"
+"""The name of what a person thought of an answer: 1 for good, 0 for bad."""
+
 _WAIT_SECONDS = 1.0  # for more to send with the first; and a run is over by then
 _NONE = "0" * 32
 

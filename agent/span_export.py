@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
@@ -21,13 +20,15 @@ from opentelemetry.trace import format_span_id, format_trace_id
 
 from agent.exporters import Abroad
 from agent.langfuse import EXPERIMENT, ROOT
-from agent.trace_file import Row, as_json, clean, cut, insert
+from agent.trace_file import bounded, clean, cut, insert, prune
 from agent.trace_marks import marks
+from agent.trace_rollup import SpanRow
 
 # Indexing opens spans faster than a busy disk may take them; the SDK's 2,048 would drop some of a Django-sized run.
 QUEUE = 16_384
 DELAY_MILLISECONDS = 500
 CLOSE_SECONDS = 3.0
+PRUNED_EVERY = 20_000  # spans
 
 
 class SpanFile(SpanExporter):
@@ -37,6 +38,7 @@ class SpanFile(SpanExporter):
         self._connection = connection
         self._warn = warn
         self._warned = False
+        self._unpruned = 0
         self._owner = os.getpid()
         self._deadline = float("inf")
 
@@ -46,6 +48,10 @@ class SpanFile(SpanExporter):
             return SpanExportResult.FAILURE
         try:
             insert(self._connection, [_row(span) for span in spans])
+            self._unpruned += len(spans)
+            if self._unpruned > PRUNED_EVERY:  # a server's file stays within its bounds too
+                self._unpruned = 0
+                prune(self._connection)
         except sqlite3.Error as error:
             if not self._warned:
                 self._warned = True
@@ -168,23 +174,28 @@ def switch() -> Switch:
     return made
 
 
-def _row(span: ReadableSpan) -> Row:
+def _row(span: ReadableSpan) -> SpanRow:
     context = span.get_span_context()
     assert context is not None  # a span that has ended has one
     start = span.start_time or 0
-    events = [
-        {"name": cut(event.name), "time_ns": event.timestamp, "attributes": json.loads(as_json(event.attributes or {}))}
-        for event in span.events
-    ]
-    return (
-        format_trace_id(context.trace_id),
-        format_span_id(context.span_id),
-        format_span_id(span.parent.span_id) if span.parent else None,
-        clean(span.name),
-        start,
-        span.end_time or start,
-        span.status.status_code.name,
-        cut(span.status.description or ""),
-        as_json(span.attributes or {}),
-        json.dumps(events),
+    return SpanRow(
+        trace_id=format_trace_id(context.trace_id),
+        span_id=format_span_id(context.span_id),
+        parent_id=format_span_id(span.parent.span_id) if span.parent else None,
+        name=clean(span.name),
+        kind=span.kind.name,
+        scope=span.instrumentation_scope.name if span.instrumentation_scope else "",
+        start_ns=start,
+        end_ns=span.end_time or start,
+        status=span.status.status_code.name,
+        status_text=cut(span.status.description or ""),
+        attributes=span.attributes or {},
+        events=[
+            {
+                "name": cut(event.name),
+                "time_ns": event.timestamp,
+                "attributes": bounded(event.attributes or {}),
+            }
+            for event in span.events
+        ],
     )

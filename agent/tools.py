@@ -18,6 +18,7 @@ from agent.guard import Marker
 from agent.ledger import Ledger
 from agent.memory import Recollection
 from agent.types import Library, Note
+from ingest import spans
 from ingest.errors import ToolError
 from ingest.names import unique, words
 from ingest.types import Chunk
@@ -139,7 +140,7 @@ class Toolbox:
         self._queries.extend(queries)
         if len(queries) == 1:
             return self._answer("search", queries[0], lambda: find(queries[0]))
-        with self._tracer.start_as_current_span("tool searches"):
+        with self._tracer.start_as_current_span("searches", attributes={spans.KIND: "CHAIN"}):
             found = _at_once(find, [one for one in unique(queries) if _key("search", one) not in self._asked])
             return "\n".join(self._answer("search", one, partial(found.__getitem__, one)) for one in queries)
 
@@ -227,8 +228,14 @@ class Toolbox:
         self, tool: str, request: str, find: Callable[[], list[Passage]], listed: list[str] | None = None
     ) -> str:
         """Do what was asked unless it was done before, and tell what is new."""
-        with self._tracer.start_as_current_span(f"tool {tool}") as span:
-            span.set_attribute("hoplite.tool.request", request)
+        attributes = {
+            spans.KIND: "TOOL",
+            spans.OPERATION: "execute_tool",
+            "gen_ai.tool.name": tool,
+            "gen_ai.tool.type": "function",
+            "gen_ai.tool.call.arguments": request,
+        }
+        with self._tracer.start_as_current_span(f"execute_tool {tool}", attributes=attributes) as span:
             key = _key(tool, request)
             if (seen := self._asked.get(key)) is not None:
                 text = f"{tool}: already done; see {_cited(seen)}. Ask for something else, or finish."
@@ -237,6 +244,7 @@ class Toolbox:
                 self._asked[key] = [a.label for a in added]
                 text = self._told(added_labels=[(a.label, a.fresh) for a in added], listed=listed or [])
                 span.set_attribute("hoplite.tool.labels", [a.label for a in added])
+            span.set_attribute("gen_ai.tool.call.result", text)
         with self._lock:
             self._results.append(text)
         return text

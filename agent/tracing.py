@@ -1,32 +1,24 @@
 """Tracing: where spans go, and how they are read back.
 
 Every layer opens spans with OpenTelemetry's API (`trace.get_tracer("hoplite.retrieval")`), which does nothing until
-`start_tracing` gives them a file. Attribute names are those of OpenTelemetry's GenAI conventions where there is one.
+`start_tracing` gives them a file. What they are called and carry is in docs/tracing.md.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 from agent import trace_file
+from agent.guard import visible
+from agent.trace_rollup import SpanRow, Spent, spent
 from ingest.errors import UserError
-
-QUESTION = "hoplite.question"  # on the root span of a run
-MODEL = "gen_ai.request.model"
-# On the span of each model call and on no span above it: a trace's total is their sum.
-TOKENS_IN = "gen_ai.usage.input_tokens"
-TOKENS_OUT = "gen_ai.usage.output_tokens"
-
-LINE = 160
 
 
 class Tracing:
@@ -54,7 +46,12 @@ def start_tracing(path: Path, log: logging.Logger | None = None) -> Tracing:
     log = log or logging.getLogger("hoplite.tracing")
 
     def warn(reason: str) -> None:
-        log.warning("This run is not traced: %s cannot be written (%s). Move it away to start a new one.", path, reason)
+        log.warning(
+            "This run is not traced: %s cannot be written (%s). Check the disk's space, or move the file away to start "
+            "a new one.",
+            path,
+            reason,
+        )
 
     try:
         with ExitStack() as undo:
@@ -84,76 +81,120 @@ def start_tracing(path: Path, log: logging.Logger | None = None) -> Tracing:
 class TraceSummary:
     """One trace in a list.
 
-    `started` is in seconds since 1970, `seconds` runs from the first span's start to the last one's end, the tokens
-    are those of all model calls. `question` is None where none was asked, as in indexing. `error` is the root's.
+    `started` is in seconds since 1970, `seconds` runs from the first span's start to the last one's end, `spent` is
+    what all its model calls took and `dollars` their cost, None where that of one is not known. `question` is None
+    where none was asked, as in indexing. `session` is the conversation's or the evaluation's, `evaluation` the latter.
+    `complete`: its root has ended. `abstained` is None where no question was answered; `stopped` says what ended a run
+    early. `error` is the root's or the run's.
     """
 
     id: str
     name: str
     question: str | None
+    session: str | None
+    evaluation: str | None
     started: float
     seconds: float
     spans: int
-    tokens_in: int
-    tokens_out: int
+    complete: bool
+    spent: Spent
+    dollars: float | None
+    abstained: bool | None
+    stopped: str | None
     error: str | None
 
 
 @dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """One conversation or evaluation: its runs together. Times as in TraceSummary; `seconds` are its runs' own."""
+
+    id: str
+    evaluation: bool
+    started: float
+    runs: int
+    failed: int
+    seconds: float
+    spent: Spent
+    dollars: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SpanRecord:
-    """One span as it was written. `depth` is its distance from its root; times are nanoseconds since 1970."""
+    """One span as it was written. `depth` is its distance from its root, `spent` what the model calls at and below it
+    took."""
 
-    trace_id: str
-    span_id: str
-    parent_id: str | None
-    name: str
-    start_ns: int
-    end_ns: int
-    status: str
-    status_text: str
-    attributes: Mapping[str, object]
-    events: Sequence[Mapping[str, object]]
+    span: SpanRow
     depth: int
+    spent: Spent
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return (self.span.end_ns - self.span.start_ns) / 1e9
 
 
-def traces(path: Path, limit: int = 20) -> list[TraceSummary]:
-    """Return the newest traces, newest first; also those whose root has not ended, named after their first span.
+_SPENT = ("calls", "input_tokens", "cached_tokens", "output_tokens", "priced", "unpriced")
+_TIMES = ("model_seconds", "first_token_seconds")
+SPENT_SUMS = ", ".join(f"sum({column}) AS {column}" for column in (*_SPENT, *_TIMES))
+_SESSIONS = (
+    "SELECT session, max(evaluation) AS evaluation, min(started_ns) AS started_ns, sum(runs) AS runs,"  # noqa: S608
+    f" sum(error IS NOT NULL) AS failed, sum(ended_ns - started_ns) AS took_ns, {SPENT_SUMS}"
+    " FROM traces WHERE session IS NOT NULL GROUP BY session ORDER BY max(started_ns) DESC, session LIMIT ?"
+)
+
+
+def traces(path: Path, limit: int = 20, *, session: str | None = None) -> list[TraceSummary]:
+    """Return the newest traces, or those of one session, newest first; also those whose root has not ended, named after
+    their first span.
 
     Raises UserError when there is no file or it cannot be read.
     """
-    with _reading(path) as connection:
-        newest = connection.execute(
-            "SELECT trace_id, min(start_ns) AS started FROM spans GROUP BY trace_id"
-            " ORDER BY started DESC, trace_id LIMIT ?",
-            (limit,),
-        ).fetchall()
-        return [_summary(connection, trace_id) for trace_id, _ in newest]
+    chosen = "" if session is None else " WHERE session = ?"
+    newest = f"SELECT * FROM traces{chosen} ORDER BY started_ns DESC, trace_id LIMIT ?"  # noqa: S608
+    with reading(path) as connection:
+        return [_summary(row) for row in connection.execute(newest, (*([session] if session else []), limit))]
 
 
-def _summary(connection: sqlite3.Connection, trace_id: str) -> TraceSummary:
-    start, end, count, tokens_in, tokens_out = connection.execute(
-        "SELECT min(start_ns), max(end_ns), count(*),"
-        " sum(json_extract(attributes, ?)), sum(json_extract(attributes, ?))"
-        " FROM spans WHERE trace_id = ?",
-        (f'$."{TOKENS_IN}"', f'$."{TOKENS_OUT}"', trace_id),
-    ).fetchone()
-    name, status, status_text, attributes = connection.execute(
-        "SELECT name, status, status_text, attributes FROM spans WHERE trace_id = ?"
-        " ORDER BY parent_id IS NOT NULL, start_ns, span_id LIMIT 1",
-        (trace_id,),
-    ).fetchone()
-    question = json.loads(attributes).get(QUESTION)
+def _summary(row: sqlite3.Row) -> TraceSummary:
     return TraceSummary(
-        id=trace_id,
-        name=name,
-        question=None if question is None else str(question),
-        started=start / 1e9,
-        seconds=(end - start) / 1e9,
-        spans=count,
-        tokens_in=int(tokens_in or 0),
-        tokens_out=int(tokens_out or 0),
-        error=(status_text or "failed") if status == "ERROR" else None,
+        id=row["trace_id"],
+        name=row["name"],
+        question=row["question"],
+        session=row["session"],
+        evaluation=row["evaluation"],
+        started=row["started_ns"] / 1e9,
+        seconds=(row["ended_ns"] - row["started_ns"]) / 1e9,
+        spans=row["spans"],
+        complete=bool(row["rooted"]),
+        spent=spent_of(row),
+        dollars=spent_of(row).dollars,
+        abstained=None if row["abstained"] is None else bool(row["abstained"]),
+        stopped=row["stopped"],
+        error=row["error"],
     )
+
+
+def spent_of(row: sqlite3.Row) -> Spent:
+    """Return what a row of the table, or a sum of such rows, says was spent."""
+    return Spent(*(row[column] or 0 for column in (*_SPENT, *_TIMES)))
+
+
+def sessions(path: Path, limit: int = 20) -> list[SessionSummary]:
+    """Return the newest conversations and evaluations, newest first. Raises UserError as `traces` does."""
+    with reading(path) as connection:
+        return [
+            SessionSummary(
+                id=row["session"],
+                evaluation=row["evaluation"] is not None,
+                started=row["started_ns"] / 1e9,
+                runs=row["runs"],
+                failed=row["failed"],
+                seconds=row["took_ns"] / 1e9,
+                spent=spent_of(row),
+                dollars=spent_of(row).dollars,
+            )
+            for row in connection.execute(_SESSIONS, (limit,))
+        ]
 
 
 def trace(path: Path, id_or_prefix: str) -> list[SpanRecord]:
@@ -161,58 +202,74 @@ def trace(path: Path, id_or_prefix: str) -> list[SpanRecord]:
 
     Raises UserError when no trace or several begin with `id_or_prefix`, or the file cannot be read.
     """
+    with reading(path) as connection:
+        return as_tree(spans_of(connection, _only(connection, id_or_prefix)))
+
+
+def _only(connection: sqlite3.Connection, id_or_prefix: str) -> str:
     prefix = id_or_prefix.strip().lower()
-    with _reading(path) as connection:
-        found = [
-            trace_id
-            for (trace_id,) in connection.execute(
-                "SELECT DISTINCT trace_id FROM spans WHERE substr(trace_id, 1, ?) = ? LIMIT 3", (len(prefix), prefix)
-            )
-        ]
-        if len(found) != 1:
-            many = "more than one trace begins" if found else "no trace begins"
-            raise UserError(f"{many} with {visible(id_or_prefix)!r}; `hoplite trace list` shows their ids.")
-        connection.row_factory = sqlite3.Row
-        rows = connection.execute(
-            "SELECT * FROM spans WHERE trace_id = ? ORDER BY start_ns, span_id",
-            found,
-        ).fetchall()
-        return _as_tree([_record(row) for row in rows])
+    # "g" comes after every hexadecimal digit.
+    begins = "SELECT trace_id FROM traces WHERE trace_id >= ? AND trace_id < ? || 'g' LIMIT 2"
+    found = [str(row["trace_id"]) for row in connection.execute(begins, (prefix, prefix))] if prefix else []
+    if len(found) != 1:
+        many = "more than one trace begins" if found or not prefix else "no trace begins"
+        raise UserError(f"{many} with {visible(id_or_prefix)!r}; `hoplite trace list` shows their ids.")
+    return found[0]
 
 
-def _record(row: sqlite3.Row) -> SpanRecord:
-    values: dict[str, Any] = dict(row)
-    for name in ("attributes", "events"):
-        values[name] = json.loads(values[name])
-    return SpanRecord(**values, depth=0)
+def spans_of(connection: sqlite3.Connection, trace_id: str) -> list[SpanRow]:
+    """Return a trace's spans by their start. Raises sqlite3.DatabaseError for one that is damaged."""
+    columns = ", ".join(SpanRow._fields)
+    chosen = f"SELECT {columns} FROM spans WHERE trace_id = ? ORDER BY start_ns, span_id"  # noqa: S608
+    return [trace_file.span_row(tuple(row)) for row in connection.execute(chosen, (trace_id,))]
 
 
-def _as_tree(spans: Sequence[SpanRecord]) -> list[SpanRecord]:
+def as_tree(spans: Sequence[SpanRow]) -> list[SpanRecord]:
     """Depth first. A span whose parent was never written, as in a killed run, stands as a root of its own."""
     known = {span.span_id for span in spans}
-    children: dict[str | None, list[SpanRecord]] = {}
+    children: dict[str | None, list[SpanRow]] = {}
     for span in spans:
         children.setdefault(span.parent_id if span.parent_id in known else None, []).append(span)
-    ordered: list[SpanRecord] = []
+    ordered: list[tuple[SpanRow, int]] = []
     waiting = [(span, 0) for span in reversed(children.get(None, []))]
     while waiting:
         span, depth = waiting.pop()
-        ordered.append(replace(span, depth=depth))
+        ordered.append((span, depth))
         waiting += [(child, depth + 1) for child in reversed(children.get(span.span_id, []))]
-    return ordered
+    total: dict[str, Spent] = {}
+    for span, _ in reversed(ordered):  # children come after their parents
+        own = spent(span.attributes, (span.end_ns - span.start_ns) / 1e9)
+        total[span.span_id] = sum((total[child.span_id] for child in children.get(span.span_id, ())), own)
+    return [SpanRecord(span, depth, total[span.span_id]) for span, depth in ordered]
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file to read it, brought up to this version first. Raises UserError where there is none or it cannot be
+    read, also of what is raised inside because its rows are none."""
     if not path.is_file():
         raise UserError(f"There are no traces at {path} yet; `hoplite ask` and `hoplite index` write them.")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)) as connection:
+            connection.row_factory = sqlite3.Row
+            if connection.execute("PRAGMA user_version").fetchone()[0] != trace_file.VERSION:
+                trace_file.open_for_writing(path).close()
             yield connection
-    except (sqlite3.Error, json.JSONDecodeError) as error:
+    except (OSError, sqlite3.Error, TypeError, ValueError) as error:
         raise UserError(
             f"The traces in {path} cannot be read ({error}). Move the file away to start a new one."
         ) from error
+
+
+def rate(path: Path, id_or_prefix: str, *, good: bool, note: str = "") -> str:
+    """Note whether an answer was good, in the place of what was noted before; return the trace's id. Raises as `trace`
+    does, and UserError where the file cannot be written."""
+    with reading(path) as connection:
+        trace_id = _only(connection, id_or_prefix)
+    with _writing(path, "rated") as connection:
+        row = (trace_id, time.time_ns(), good, trace_file.cut(note))
+        connection.execute("INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?)", row)
+    return trace_id
 
 
 def prune(path: Path, *, keep_days: float = trace_file.KEEP_DAYS, max_bytes: int = trace_file.MAX_BYTES) -> int:
@@ -220,46 +277,16 @@ def prune(path: Path, *, keep_days: float = trace_file.KEEP_DAYS, max_bytes: int
 
     Raises UserError where the file cannot be written.
     """
+    with _writing(path, "pruned") as connection:
+        return trace_file.prune(connection, keep_days=keep_days, max_bytes=max_bytes)
+
+
+@contextmanager
+def _writing(path: Path, done: str) -> Iterator[sqlite3.Connection]:
     try:
         with closing(trace_file.open_for_writing(path)) as connection:
-            return trace_file.prune(connection, keep_days=keep_days, max_bytes=max_bytes)
+            yield connection
     except (OSError, sqlite3.Error) as error:
         raise UserError(
-            f"The traces in {path} cannot be pruned ({error}). Move the file away to start a new one."
+            f"The traces in {path} cannot be {done} ({error}). Move the file away to start a new one."
         ) from error
-
-
-def render_tree(records: Sequence[SpanRecord]) -> str:
-    """Lay out a trace, one line a span: start and length in seconds, the name, tokens, the error, the attributes.
-
-    Whatever is not printable is escaped, since names and attributes may hold text from documents and models.
-    """
-    if not records:
-        return ""
-    origin = min(record.start_ns for record in records)
-    lines = ["   start   seconds  span"]
-    for record in records:
-        start, seconds = (record.start_ns - origin) / 1e9, (record.end_ns - record.start_ns) / 1e9
-        line = f"{start:8.3f}  {seconds:8.3f}  {'  ' * record.depth}{visible(record.name)}{visible(_details(record))}"
-        lines.append(line if len(line) <= LINE else line[: LINE - 1] + "…")
-    return "\n".join(lines)
-
-
-def _details(record: SpanRecord) -> str:
-    parts = []
-    if TOKENS_IN in record.attributes or TOKENS_OUT in record.attributes:
-        parts.append(f"{record.attributes.get(TOKENS_IN, 0)} tokens in, {record.attributes.get(TOKENS_OUT, 0)} out")
-    if record.status == "ERROR":
-        parts.append(f"error: {record.status_text or 'failed'}")
-    parts += [
-        f"{key}={str(value)[:60]}" for key, value in record.attributes.items() if key not in (TOKENS_IN, TOKENS_OUT)
-    ]
-    return "".join(f"  {part}" for part in parts)
-
-
-def visible(text: str) -> str:
-    """Text with control, format (bidirectional, zero-width) and line-breaking characters written as escapes."""
-    return "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else char
-        for char in text
-    )

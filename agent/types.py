@@ -214,13 +214,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Model calls and their tokens, over one run. `dollars` is None where a call's price is not known."""
+    """Model calls, their tokens and their times, over one run. `dollars` is None where a call's price is not known.
+
+    `seconds` are those of the calls that ended by themselves, `first_token_seconds` what of them went by before the
+    first piece of text.
+    """
 
     calls: int = 0
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
     dollars: float | None = 0.0
+    seconds: float = 0.0
+    first_token_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Writer:
         draft = yield from self._write(run, passages)
         if not draft:
             return None
-        with run.stage("verify") as span:
+        with run.stage("verify", kind="EVALUATOR") as span:
             quotable = self._quotable(run)
             decided = self._decided(run, draft, quotable)
             if decided is not None:
@@ -61,7 +61,7 @@ class Writer:
 
     def extracted(self, run: Run) -> Answer:
         """Answer with the sources' best sentences, checked: where a cap, or no model, left no draft."""
-        with run.stage("verify") as span:
+        with run.stage("verify", kind="EVALUATOR") as span:
             claims = [
                 Claim(quoted(u, run.kind(u.passage.path)), (u,)) for u in extract(run.question, self._quotable(run))
             ]
@@ -117,7 +117,7 @@ class Writer:
     def _read(self, run: Run, part: Part, draft: str) -> tuple[Checked, Form]:
         """Check the draft of a part of a longer form, and return it with the form that it has: a table that is none is
         read as a paragraph. Without a draft the best sentences of its passages stand for it."""
-        with run.stage("verify"):
+        with run.stage("verify", kind="EVALUATOR"):
             quotable = self._quotable(run)
             denied = denies(draft) and len(draft) < _LONGEST_DENIAL
             # A small model often denies what a section's own passages say.
@@ -139,7 +139,7 @@ class Writer:
         unsettled = doubtful(lines, quotable)[:MOST] if self._limits.judge and run.chats.judge else []
         if not unsettled or run.chats.judge is None:
             return lines
-        with run.stage("judge"):
+        with run.stage("judge", kind="EVALUATOR"):
             try:
                 reply = run.chats.judge.complete(judge_messages(unsettled, run.marker), max_tokens=VERDICTS)
             except BudgetSpent:
@@ -183,7 +183,7 @@ class Writer:
     ) -> Answer:
         """Return the answer as it is given: with where its citations came from, what the sources contradict each other
         in, and where there is none, which names of the question were `missed`."""
-        with run.stage("verify"):
+        with run.stage("verify", kind="EVALUATOR"):
             cited = tuple(self._traced(run, c) for c in checked.citations)
             found = contradictions(list(run.ledger), run.plan.names, run.kind) if checked.supported else ()
             differ = tuple(

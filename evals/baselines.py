@@ -26,5 +26,13 @@ def one_call(library: Library, chat: ChatModel, question: Question, *, profile: 
     return RunAnswer(
         answer=without_labels(finished(said.text, cut=False)),
         shown=shown,
-        usage={"calls": 1, "input_tokens": said.input_tokens, "output_tokens": said.output_tokens},
+        usage={
+            "calls": 1,
+            "input_tokens": said.input_tokens,
+            "cached_tokens": said.cached_tokens,
+            "output_tokens": said.output_tokens,
+            **({} if said.dollars is None else {"dollars": said.dollars}),
+            "seconds": said.seconds,
+            "first_token_seconds": said.first_token_seconds,
+        },
     )

@@ -55,10 +55,8 @@ def ablation_table(report: AblationReport) -> str:
 def run_table(report: RunReport) -> str:
     """One line a metric, then errors, usage and time."""
     rows = [["metric", "%"], *([name, _percent(value)] for name, value in report.metrics.items())]
-    usage = ", ".join(
-        f"{amount:,.4f} dollars" if name == "dollars" else f"{amount:,.0f} {name.replace('_', ' ')}"
-        for name, amount in report.usage.items()
-    )
+    parts = [_used(name, amount) for name, amount in report.usage.items()]
+    usage = ", ".join([*parts, *(["dollars unknown"] if parts and "dollars" not in report.usage else [])])
     errors = f", {report.errors} failed and in no metric" if report.errors else ""
     return "\n".join(
         [
@@ -67,6 +65,14 @@ def run_table(report: RunReport) -> str:
             f"{report.timings['answers']:.1f} s" + (f"; {usage}" if usage else ""),
         ]
     )
+
+
+def _used(name: str, amount: float) -> str:
+    if name == "dollars":
+        return f"{amount:,.4f} dollars"
+    if name.endswith("seconds"):
+        return f"{amount:,.1f} {name.removesuffix('seconds').replace('_', ' ')}seconds of models"
+    return f"{amount:,.0f} {name.replace('_', ' ')}"
 
 
 def comparison_table(comparison: Comparison) -> str:

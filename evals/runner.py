@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from agent.citations import without_labels
 from agent.scores import score as score_trace
+from agent.trace_session import session
 from evals import metrics
 from evals.dataset_store import Progress
 from evals.datasets import Question
@@ -107,7 +108,7 @@ def run(
         finished = _read(file, out / "answers.jsonl")
         for done, question in enumerate(questions, start=1):
             if question.id not in finished or finished[question.id].error is not None:
-                finished[question.id] = _ask(question, answer)
+                finished[question.id] = _ask(question, answer, out.name)
                 _append(file, finished[question.id])
             if on_progress:
                 on_progress(done, len(questions))
@@ -173,11 +174,12 @@ def answers(out: Path) -> list[Finished]:
     return list(_parse(data, path)[0].values())
 
 
-def _ask(question: Question, answer: Callable[[Question], RunAnswer]) -> Finished:
+def _ask(question: Question, answer: Callable[[Question], RunAnswer], name: str) -> Finished:
     started = time.perf_counter()
     given, error = RunAnswer(""), None
     try:
-        given = answer(question)
+        with session(name, evaluation=True):
+            given = answer(question)
     except UserError:
         raise
     except Exception as caught:  # whatever a model or a tool did: recorded and counted, the others go on

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 
+from ingest import spans
 from ingest.crew import Crew, Prepare
-from ingest.reading import FileRead, read_file
+from ingest.reading import FileRead, read_file, tell
 from ingest.walk import FoundFile
 
 FEW = 24
@@ -20,6 +23,10 @@ a parser slow makes it so with the square of the length: the worst file found of
 
 PATIENCE = 30.0
 """Seconds a worker may take for one file before it is ended and the file fails. Django's slowest file takes 1.6 s."""
+
+SLOW_NS = 20_000_000
+"""What loading and chunking a file takes before its span has both in it. Most files of a project take less, and three
+spans for each of them would slow the index down."""
 
 _tracer = trace.get_tracer("hoplite.ingest")
 
@@ -40,17 +47,20 @@ def read(
             returns. Without workers nothing is prepared.
 
     A file that cannot be read, or that a worker dies of, is yielded with its `error`; the others go on. Closing the
-    iterator, or Ctrl-C, ends the workers. Workers write no spans: what they did is summed up in one, "read".
+    iterator, or Ctrl-C, ends the workers. Workers write no spans: those of their files are made of what they say, and
+    summed up in one, "read".
     """
     count = min(workers or os.cpu_count() or 1, len(files) // FEW + 1)
     if count < 2 and all(file.size <= HEAVY for file in files):
         yield from (read_file(file) for file in files)
         return
-    span = _tracer.start_span("read", attributes={"hoplite.workers": count})
+    span = _tracer.start_span("read", attributes={spans.KIND: "CHAIN", "hoplite.workers": count})
+    within = trace.set_span_in_context(span)
     crew = Crew(files, count, patience, prepare)
     sums: dict[str, float] = {}
     try:
         for result in crew.results():
+            _note(result, within)
             for key, more in _measures(result).items():
                 sums[key] = sums.get(key, 0) + more
             yield result
@@ -58,6 +68,22 @@ def read(
         crew.end()
         span.set_attributes({f"hoplite.{key}": round(value, 3) for key, value in sums.items()})
         span.end()
+
+
+def _note(result: FileRead, within: Context) -> None:
+    """Write the span of a file that a worker read, with its parts where it took long enough to look at them."""
+    begun = result.begun_ns or time.time_ns()
+    loaded = begun + int(1e9 * result.load_seconds)
+    ended = loaded + int(1e9 * result.chunk_seconds)
+    attributes = {spans.KIND: "CHAIN", "hoplite.path": result.path}
+    span = _tracer.start_span("file", context=within, start_time=begun, attributes=attributes)
+    tell(span, result)
+    if ended - begun >= SLOW_NS:
+        inside = trace.set_span_in_context(span)
+        for name, start, end in (("load", begun, loaded), ("chunk", loaded, ended)):
+            part = _tracer.start_span(name, context=inside, start_time=start, attributes={spans.KIND: "CHAIN"})
+            part.end(end)
+    span.end(ended)
 
 
 def _measures(result: FileRead) -> dict[str, float]:

@@ -19,8 +19,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from opentelemetry import trace
 
+from ingest import spans
 from retrieval.protocols import Vectors
+
+_tracer = trace.get_tracer("hoplite.retrieval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,8 @@ def follow(
     current = base
     carried: dict[int, str] = {}
     known: dict[int, Vectors] = {}
-    for _ in range(settings.rounds):
+    for number in range(1, settings.rounds + 1):
+        span = _tracer.start_span(f"hop {number}", attributes={spans.KIND: "RETRIEVER"})
         frontier = heapq.nsmallest(settings.frontier, current, key=lambda chunk: (-current[chunk], chunk))
         edges = {
             origin: [edge for edge in leaving if within is None or edge.target in within]
@@ -130,6 +135,8 @@ def follow(
             own = base.get(chunk, 0.0)
             # The second half of an answer comes after the first: a gain fills the room below the origin, and no more.
             current[chunk] = _below(bound[chunk], own, own + gain, settings.knee)
+        span.set_attributes({"hoplite.edges": sum(map(len, edges.values())), "hoplite.reached": len(gained)})
+        span.end()
     via = {chunk: name for chunk, name in carried.items() if current[chunk] > 2 * base.get(chunk, 0.0)}
     return current, via
 

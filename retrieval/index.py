@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from opentelemetry import trace
 
+from ingest import spans
 from ingest.errors import FileFailed, WorkspaceDamaged
 from ingest.reading import FileRead
 from ingest.types import Chunk
@@ -81,6 +82,12 @@ class Indexer:
         self._embedder = embedder
         self._batch = batch
         self._tracer = trace.get_tracer("hoplite.retrieval")
+        self._embeds: dict[str, str | int] = {
+            spans.KIND: "EMBEDDING",
+            spans.OPERATION: "embeddings",
+            "gen_ai.request.model": embedder.name,
+            "gen_ai.embeddings.dimension.count": embedder.dim,
+        }
 
     def apply(
         self,
@@ -102,7 +109,7 @@ class Indexer:
         """
         failures: list[Failure] = []
         done = Applied()
-        with self._tracer.start_as_current_span("index") as span:
+        with self._tracer.start_as_current_span("index", attributes={spans.KIND: "CHAIN"}) as span:
 
             def bring_in(results: Iterable[FileRead]) -> None:
                 nonlocal done
@@ -211,12 +218,16 @@ class Indexer:
         vectors |= self._borrowed(lacked, twins)
         new = [chunk for chunk in lacking if chunk.id not in vectors]
         if new:
-            with self._tracer.start_as_current_span("embed", attributes={"hoplite.chunks": len(new)}):
+            with self._tracer.start_as_current_span(
+                f"embeddings {self._embedder.name}", attributes=self._embeds
+            ) as span:
+                span.set_attribute("hoplite.chunks", len(new))
                 made = ahead.embed(self._embedder, new)
             vectors |= {chunk.id: vector for chunk, vector in zip(new, made, strict=True)}
         fresh = [chunk for chunk in chunks if chunk.id in lacked or known.get(chunk.id) != chunk]
         if fresh:
-            with self._tracer.start_as_current_span("write", attributes={"hoplite.chunks": len(fresh)}):
+            with self._tracer.start_as_current_span("write", attributes={spans.KIND: "CHAIN"}) as span:
+                span.set_attribute("hoplite.chunks", len(fresh))
                 self._store.write(fresh, np.stack([vectors[chunk.id] for chunk in fresh]), ahead.terms)
         return len(new)
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry import trace
 
-from ingest import pipeline
+from ingest import pipeline, spans
 from ingest.errors import UserError, WorkspaceDamaged, WorkspaceMissing
 from ingest.reading import FileRead
 from ingest.walk import FoundFile, Walked, shown, walk
@@ -146,9 +146,12 @@ def index(
             return idle
         if on_workspace:
             on_workspace(workspace)
-        held.enter_context(_tracer.start_as_current_span("index.run", start_time=begun))
+        held.enter_context(
+            _tracer.start_as_current_span("index.run", start_time=begun, attributes={spans.KIND: "CHAIN"})
+        )
         # Written after the fact: a workspace, and so a trace, is made only once there is something to put in it.
-        _tracer.start_span("walk", start_time=begun, attributes={"hoplite.files": len(files)}).end(done_walking)
+        walking: dict[str, str | int] = {spans.KIND: "CHAIN", "hoplite.files": len(files)}
+        _tracer.start_span("walk", start_time=begun, attributes=walking).end(done_walking)
         kept = _kept_place(workspace) if rebuild else HERE
         if rebuild:
             stores.clear(stores.placed(store, kept, workspace, ""), store.patience)

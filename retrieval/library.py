@@ -18,7 +18,7 @@ import numpy as np
 import regex
 from opentelemetry import trace
 
-from ingest import names
+from ingest import names, spans
 from ingest.code_scopes import module_of
 from ingest.errors import FileFailed, ToolError, WorkspaceMissing
 from ingest.languages.recognise import DOCUMENTS
@@ -145,16 +145,21 @@ class Library:
 
         See `retrieval.passages`.
         """
-        return passages(
-            result.hits,
-            query=query,
-            limit=limit,
-            idf=self.store.idf,
-            first_label=first_label,
-            budget=budget,
-            best=best,
-            in_document=self.store.in_document,
-        )
+        with _tracer.start_as_current_span("passages", attributes={spans.KIND: "RETRIEVER"}) as span:
+            found = passages(
+                result.hits,
+                query=query,
+                limit=limit,
+                idf=self.store.idf,
+                first_label=first_label,
+                budget=budget,
+                best=best,
+                in_document=self.store.in_document,
+            )
+            if span.is_recording():
+                shown = ((f"{p.path}:{p.start_line}-{p.end_line}", float(p.score), p.excerpt) for p in found)
+                span.set_attributes(spans.documents(shown))
+        return found
 
     def symbols(self, name: str, limit: int = 10) -> Symbols:
         """Return the chunks that define a name and those that mention it, at most `limit` of each; and what the name
@@ -163,7 +168,7 @@ class Library:
         A code name is looked up as written, prose as it folds: `load_settings()`, `Settings.load`, "Data retention".
         `callers` says in which other ways a code name may be written.
         """
-        with _tracer.start_as_current_span("symbols", attributes={"hoplite.name": name}):
+        with _tracer.start_as_current_span("symbols", attributes={spans.KIND: "RETRIEVER", "hoplite.name": name}):
             bare = _bare(name)
             forms = [form for form in dict.fromkeys([bare, names.prose_name(bare)]) if form]
             defined = self._with_names(self.store.definers(forms, common=EVERY))
@@ -197,7 +202,7 @@ class Library:
         The name may be bare, of a class, in full, or with its file: `slugify`, `QuerySet.filter`,
         `django.utils.text.slugify`, `django/utils/text.py:slugify`.
         """
-        with _tracer.start_as_current_span("callers", attributes={"hoplite.name": name}):
+        with _tracer.start_as_current_span("callers", attributes={spans.KIND: "RETRIEVER", "hoplite.name": name}):
             return [self._graph.definition(place) for place in self._graph.places(_bare(name))]
 
     def meanings(self, name: str) -> list[str]:
@@ -277,7 +282,7 @@ class Library:
         except regex.error as error:
             raise ToolError(f"{pattern!r} is no regular expression: {error}.") from None
         paths = [p for p in self.paths() if path_glob is None or fnmatchcase(p, path_glob)]
-        with _tracer.start_as_current_span("grep", attributes={"hoplite.pattern": pattern}):
+        with _tracer.start_as_current_span("grep", attributes={spans.KIND: "RETRIEVER", "hoplite.pattern": pattern}):
             return _grep(pattern, self._numbered(paths), limit)
 
     # State ----------------------------------------------------------------------------------------------------------

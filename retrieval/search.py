@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry import trace
 
+from ingest import spans
 from ingest.names import unique
+from ingest.types import Chunk
 from retrieval.duplicates import Distinct
 from retrieval.fusion import close_weight, cosines_of, fused, in_turn, ranked, scaled
 from retrieval.graph import NameGraph
@@ -39,6 +42,17 @@ multi-hop sets was 81.5 and 96.5 with none, 82.3 and 97.5 with two, 82.0 and 97.
 SIDE = 5
 """Chunks that the words of one side of a comparison contribute to the first stage."""
 
+TRACED = 30
+"""Hits of which a search's span says where they stand."""
+
+_KINDS = {
+    "bm25": "RETRIEVER",
+    "dense": "RETRIEVER",
+    "fused": "CHAIN",
+    "hops": "RETRIEVER",
+    "reranked": "RERANKER",
+    "leads": "RETRIEVER",
+}
 _tracer = trace.get_tracer("hoplite.retrieval")
 
 
@@ -69,12 +83,12 @@ class Searcher:
         scope = scope or Scope()
         settings = self._settings if hops is None else self._settings.with_rounds(hops)
         run = _Run()
-        with _tracer.start_as_current_span("search", attributes={"hoplite.query": query, "hoplite.k": k}) as span:
+        with _searching(query, k) as span:
             if not query:
                 return SearchResult(query, ())
             order, via = self._stages(asked, settings, scope, rerank and self._reader is not None, run)
             hits = self._hits(order, via, k, scope)
-            span.set_attribute("hoplite.hits", len(hits))
+            _told(span, hits)
         return SearchResult(query, hits, run.stages, run.timings)
 
     def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
@@ -82,7 +96,7 @@ class Searcher:
         document, and no two are in one."""
         query = read(query).text
         run = _Run()
-        with _tracer.start_as_current_span("search", attributes={"hoplite.query": query, "hoplite.k": k}):
+        with _searching(query, k) as span:
             graph = NameGraph(self._store, query, self._settings, chunks=self._chunks, specific=self._specific)
             with run.stage("leads"):
                 found = leads(
@@ -97,6 +111,7 @@ class Searcher:
                     settings=self._settings,
                 )
                 run.stages["leads"] = tuple(Scored(hit.chunk.id, hit.score) for hit in found)
+            _told(span, found)
         return SearchResult(query, found, run.stages, run.timings)
 
     def _stages(
@@ -205,6 +220,29 @@ class Searcher:
         return hits.hits
 
 
+def _searching(query: str, k: int) -> AbstractContextManager[trace.Span]:
+    """The span of one search, as GenAI's conventions have it."""
+    attributes: dict[str, str | int] = {
+        spans.KIND: "RETRIEVER",
+        spans.OPERATION: "retrieval",
+        spans.QUERY: query,
+        "hoplite.k": k,
+    }
+    return _tracer.start_as_current_span("retrieval", attributes=attributes)
+
+
+def _told(span: trace.Span, hits: Sequence[Hit]) -> None:
+    """Note where the first hits stand and their scores, not their text, which the passages have."""
+    span.set_attribute("hoplite.hits", len(hits))
+    if span.is_recording():
+        found = [{"id": _place(hit.chunk), "score": round(float(hit.score), 4)} for hit in hits[:TRACED]]
+        span.set_attribute("gen_ai.retrieval.documents", json.dumps(found))
+
+
+def _place(chunk: Chunk) -> str:
+    return f"{chunk.path}:{chunk.start_line}-{chunk.end_line}"
+
+
 class _Run:
     """Collects one search's stages and seconds, a span each."""
 
@@ -215,7 +253,7 @@ class _Run:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         began = time.perf_counter()
-        with _tracer.start_as_current_span(f"search.{name}") as span:
+        with _tracer.start_as_current_span(f"search.{name}", attributes={spans.KIND: _KINDS[name]}) as span:
             yield
             span.set_attribute("hoplite.found", len(self.stages.get(name, ())))
         self.timings[name] = time.perf_counter() - began

@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "ui.commands.evaluate:evaluate",
     "memory": "ui.commands.memory:memory",
     "trace": "ui.commands.trace:trace",
+    "stats": "ui.commands.stats:stats",
     "status": "ui.commands.status:status",
     "store": "ui.commands.store:store",
     "doctor": "ui.commands.doctor:doctor",

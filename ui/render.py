@@ -298,7 +298,7 @@ def cost(given: Answer, seconds: float) -> str:
     """Return the line of seconds, tokens, dollars where there are any, the sandbox where code ran, and the trace."""
     used = given.usage
     calls = "1 model call" if used.calls == 1 else f"{used.calls} model calls"
-    dollars = f", ${used.dollars:.4f}" if used.dollars else ""
+    dollars = ", $ unknown" if used.dollars is None else f", ${used.dollars:.4f}" if used.dollars else ""
     tokens = f"{calls}, {used.input_tokens:,} tokens in, {used.output_tokens:,} out{dollars}"
     trace = f" · hoplite trace show {given.trace_id[:12]}" if given.trace_id.strip("0") else ""
     ran = any(step.kind == "code" for step in given.steps)

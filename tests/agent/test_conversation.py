@@ -103,21 +103,25 @@ def test_a_follow_up_is_one_trace_with_the_models_rewriting(spans: InMemorySpanE
     ended = {span.name: span for span in spans.get_finished_spans()}
     turn = ended["follow-up"]
     assert turn.parent is None
-    assert dict(turn.attributes or {}) == {
-        "hoplite.question": "Who keeps them?",
-        "hoplite.standalone": "Who keeps the letters?",
+    about = dict(turn.attributes or {})
+    session = about.pop("session.id")
+    assert about == {
+        "openinference.span.kind": "CHAIN",
+        "input.value": "Who keeps them?",
+        "output.value": "Who keeps the letters?",
         "hoplite.rewritten_by": "model",
     }
+    assert session == (ended["invoke_agent hoplite"].attributes or {})["session.id"]
     assert f"{turn.context.trace_id:032x}" == answered.answer.trace_id
     below = [
         span.name for span in spans.get_finished_spans() if span.parent and span.parent.span_id == turn.context.span_id
     ]
-    assert below == ["chat scripted", "ask"]
+    assert below == ["chat scripted", "invoke_agent hoplite"]
 
 
 def test_a_first_question_is_traced_as_any(spans: InMemorySpanExporter) -> None:
     ask(Conversation(), agent(), FIRST)
-    assert [span.name for span in spans.get_finished_spans() if span.parent is None] == ["ask"]
+    assert [span.name for span in spans.get_finished_spans() if span.parent is None] == ["invoke_agent hoplite"]
 
 
 def test_stopping_gives_the_best_answer_so_far() -> None:

@@ -491,8 +491,8 @@ def test_a_run_is_one_tree_of_spans_although_calls_run_in_threads() -> None:
         trace.get_tracer = get_tracer
     spans = {s.context.span_id: s for s in exporter.get_finished_spans()}
     roots = [s for s in spans.values() if s.parent is None or s.parent.span_id not in spans]
-    assert [root.name for root in roots] == ["ask"]
-    assert {"search", "gather", "tool symbols", "answer", "verify"} <= {s.name for s in spans.values()}
+    assert [root.name for root in roots] == ["invoke_agent hoplite"]
+    assert {"search", "step 1", "execute_tool symbols", "answer", "verify"} <= {s.name for s in spans.values()}
     asked = [str(s.attributes["hoplite.prompt"]) for s in spans.values() if s.attributes and s.name.startswith("chat ")]
     assert sorted({prompt.partition("@")[0] for prompt in asked}) == ["answer_compact", "gather_compact"]
     assert answer.trace_id == trace.format_trace_id(roots[0].context.trace_id)
@@ -532,9 +532,9 @@ def test_an_edited_plan_is_traced_with_its_change() -> None:
         list(agent(None).stream(EASY, rewritten(make_plan(EASY), ["who guards the bridge"])))
     finally:
         trace.get_tracer = get_tracer
-    root = next(span for span in exporter.get_finished_spans() if span.name == "ask")
-    assert str(root.attributes["hoplite.plan"]).endswith("who guards the bridge (a name)")
-    assert root.attributes["hoplite.plan.changes"] == "+who guards the bridge"
+    plan = next(span for span in exporter.get_finished_spans() if span.name == "plan")
+    assert str(plan.attributes["output.value"]).endswith("who guards the bridge (a name)")
+    assert plan.attributes["hoplite.plan.changes"] == "+who guards the bridge"
 
 
 def test_a_removed_part_is_not_gone_after() -> None:
@@ -593,9 +593,9 @@ def test_searches_at_the_same_time_belong_to_the_tree_of_the_run() -> None:
     finally:
         trace.get_tracer = get_tracer
     spans = {s.context.span_id: s for s in exporter.get_finished_spans()}
-    several = next(s for s in spans.values() if s.name == "tool searches")
+    several = next(s for s in spans.values() if s.name == "searches")
     inside = [s.name for s in spans.values() if s.parent and s.parent.span_id == several.context.span_id]
-    assert sorted(inside) == ["library", "library", "tool search", "tool search"]
+    assert sorted(inside) == ["execute_tool search", "execute_tool search", "library", "library"]
     assert len([s for s in spans.values() if s.parent is None]) == 1
 
 

@@ -44,7 +44,7 @@ def test_no_canary_is_in_what_langfuse_and_an_otlp_receiver_get(
             spans_of_a_run()
             score(trace_id, "user", 1.0, f"the password is {FILED}")
         for receiver in (otlp, account):
-            assert {"ask", "execute_tool read", "after"} <= {span.name.split(" quay")[0] for span in receiver.spans}
+            assert {"invoke_agent hoplite", "execute_tool read", "after"} <= {span.name for span in receiver.spans}
             assert [canary for canary in CANARIES if canary.encode() in receiver.bytes] == []
             assert b"What keeps the letters of the harbour office?" in receiver.bytes
         assert account.asked("/api/public/scores")
@@ -70,9 +70,8 @@ def test_without_content_no_text_of_the_run_is_sent_and_the_tree_is(tmp_path: Pa
         assert attributes(chat)["gen_ai.usage.output_tokens"] > 0
         failed = next(span for span in otlp.spans if span.name == "execute_tool read")
         assert [failed.status.code, failed.status.message] == [2, ""]
-        assert attributes(failed.events[1]) == {"exception.type": "ConnectionError", "exception.escaped": "False"} or (
-            "exception.message" not in attributes(failed.events[1])
-        )
+        assert "exception.message" not in attributes(failed.events[1])
+        assert attributes(failed.events[1])["exception.type"] == "ConnectionError"
 
 
 def test_full_content_has_what_was_asked_but_not_what_this_process_was_given(tmp_path: Path) -> None:

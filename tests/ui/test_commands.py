@@ -218,7 +218,8 @@ def test_a_first_index_run_is_one_trace(hoplite: Hoplite, indexed: Path) -> None
     assert (only["name"], only["error"]) == ("index.run", None)
     spans = json.loads(hoplite("trace", "show", only["id"], "--json", *workspace).stdout)["spans"]
     names = [span["name"] for span in spans]
-    assert names == ["index.run", "walk", "index", *["load", "chunk"] * 3, "embed", "write"]
+    assert names == ["index.run", "walk", "index", *["file", "load", "chunk"] * 3, names[-2], "write"]
+    assert names[-2].startswith("embeddings ")
     assert spans[1]["end_ns"] <= spans[2]["start_ns"]
 
 
@@ -228,7 +229,9 @@ def test_what_workers_read_is_summed_up_in_one_span(folder: Path) -> None:
     with ExitStack() as closing:
         report = index([folder], workers=2, on_workspace=lambda w: closing.callback(start_tracing(w.traces).close))
     (only,) = traces(find(folder).traces)
-    (read,) = [span.attributes for span in trace(find(folder).traces, only.id) if span.name == "read"]
+    spans = [record.span for record in trace(find(folder).traces, only.id)]
+    (read,) = [span.attributes for span in spans if span.name == "read"]
+    assert sum(span.name == "file" and span.end_ns > span.start_ns for span in spans) == 63
     assert (read["hoplite.files"], read["hoplite.chunks"], read["hoplite.workers"]) == (63, report.chunks, 2)
     assert min(float(str(read[f"hoplite.{step}_seconds"])) for step in ("load", "chunk")) > 0
 

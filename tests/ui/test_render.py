@@ -120,7 +120,7 @@ def test_the_cost_names_the_trace_only_where_there_is_one() -> None:
     assert render.cost(Answer("q", "a", False, trace_id="0" * 32), 2) == "2.0 s · no model call"
 
 
-@pytest.mark.parametrize(("dollars", "shown"), [(0.01234, ", $0.0123"), (0.0, ""), (None, "")])
+@pytest.mark.parametrize(("dollars", "shown"), [(0.01234, ", $0.0123"), (0.0, ""), (None, ", $ unknown")])
 def test_the_cost_names_dollars_where_there_are_any(dollars: float | None, shown: str) -> None:
     assert render.cost(Answer("q", "a", False, usage=Usage(1, 20, 0, 3, dollars)), 2).endswith(f"3 out{shown}")
 
