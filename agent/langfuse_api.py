@@ -16,10 +16,13 @@ from ingest.ids import digest
 
 if TYPE_CHECKING:
     from langfuse.api import LangfuseAPI
+    from langfuse.api.core.request_options import RequestOptions
 
     from agent.scores import Score
 
 SECONDS = 5.0  # that one request may take
+
+_ONCE: RequestOptions = {"max_retries": 0}
 
 T = TypeVar("T")
 
@@ -55,7 +58,9 @@ class Langfuse:
             )
             for each in scores
         ]
-        self._asked(lambda api: api.scores.create(request=request))
+        taken = self._asked(lambda api: api.scores.create(request=request, request_options=_ONCE))
+        if rejected := getattr(taken, "rejected", 0):
+            raise UserError(f"Langfuse at {self._host} rejected {rejected} of {len(request)} scores.")
 
     def experiment(self, data_set: str, items: Sequence[Item], run: str) -> Callable[[str], Mapping[str, str]]:
         """Bring the data set up to date, and return what says of an item, by its id, which attributes mark its trace
@@ -63,7 +68,8 @@ class Langfuse:
         ids = {item.id: digest(f"{data_set} {item.id}".encode())[:32] for item in items}
 
         def bring_up(api: LangfuseAPI) -> tuple[str, str]:
-            project, made = api.projects.get().data[0].id, api.datasets.create(name=data_set).id
+            project = api.projects.get(request_options=_ONCE).data[0].id
+            made = api.datasets.create(name=data_set, request_options=_ONCE).id
             for item in items:
                 api.dataset_items.create(
                     dataset_name=data_set,
@@ -71,6 +77,7 @@ class Langfuse:
                     input=self._redactor.prose(item.question),
                     expected_output=[self._redactor.prose(each) for each in item.expected],
                     metadata={"id": item.id},
+                    request_options=_ONCE,
                 )
             return project, made
 
@@ -87,7 +94,18 @@ class Langfuse:
     def register(self, prompts: Mapping[str, str]) -> dict[str, int]:
         """Make each prompt, by our name of it with its version, a prompt there, and return the versions it has there.
         From then on traces are linked with them."""
-        versions = {ours: self._registered(ours, text) for ours, text in prompts.items()}
+        from langfuse.api import NotFoundError
+        from langfuse.api.prompts import CreateTextPromptRequest
+
+        def version_of(api: LangfuseAPI, ours: str, text: str) -> int:
+            name, label = prompt_name(ours), ours.partition("@")[2]
+            try:
+                return int(api.prompts.get(name, label=label, request_options=_ONCE).version)
+            except NotFoundError:
+                request = CreateTextPromptRequest(name=name, prompt=text, labels=[label])
+                return int(api.prompts.create(request=request, request_options=_ONCE).version)
+
+        versions = self._asked(lambda api: {ours: version_of(api, ours, text) for ours, text in prompts.items()})
         file = prompts_file()
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -97,21 +115,6 @@ class Langfuse:
         kept[self._account.url] = versions
         file.write_text(json.dumps(kept), encoding="utf-8")
         return versions
-
-    def _registered(self, ours: str, text: str) -> int:
-        from langfuse.api import NotFoundError
-        from langfuse.api.prompts import CreateTextPromptRequest
-
-        name, label = prompt_name(ours), ours.partition("@")[2]
-
-        def found(api: LangfuseAPI) -> int:
-            try:
-                return int(api.prompts.get(name, label=label).version)
-            except NotFoundError:
-                request = CreateTextPromptRequest(name=name, prompt=text, labels=[label])
-                return int(api.prompts.create(request=request).version)
-
-        return self._asked(found)
 
     def _asked(self, ask: Callable[[LangfuseAPI], T]) -> T:
         import httpx

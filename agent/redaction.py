@@ -25,6 +25,8 @@ _RUN_OF_A_SET = "langfuse.experiment."
 _LEARNED = 64  # secrets that a name gave away, the newest of them
 _PASSES = 3  # a text that still changes after these is not sent: it was made to
 _SHORTEST = 8
+_CUT = "…"  # where spans say that a text was too long
+_PIECE = 6  # characters of a secret that are too many beside a cut
 _NESTED = 3  # JSON in the strings of JSON
 
 
@@ -109,9 +111,31 @@ class Redactor:
         return value
 
     def _plain(self, text: str) -> str:
+        if _CUT in text:
+            text = _without_ends(text, self._own)
         for value in (*self._own, *(self._learned if self.content == "masked" else ())):
             text = text.replace(value, "[secret]")
         return text if self.content == "full" else _without(text, find(text, self._kinds))
+
+
+def _without_ends(text: str, secrets: Sequence[str]) -> str:
+    """The text without what a cut has left of a secret before or behind it."""
+    parts = text.split(_CUT)
+    for at, part in enumerate(parts):
+        bare = part.rstrip(" ")
+        for secret in secrets if at < len(parts) - 1 else ():
+            kept = next((n for n in range(len(secret) - 1, _PIECE - 1, -1) if bare.endswith(secret[:n])), 0)
+            if kept:
+                parts[at] = f"{bare[:-kept]}[secret]{part[len(bare) :]}"
+                break
+        part = parts[at]
+        bare = part.lstrip(" ")
+        for secret in secrets if at else ():
+            kept = next((n for n in range(len(secret) - 1, _PIECE - 1, -1) if bare.startswith(secret[-n:])), 0)
+            if kept:
+                parts[at] = f"{part[: len(part) - len(bare)]}[secret]{bare[kept:]}"
+                break
+    return _CUT.join(parts)
 
 
 def _has_text(value: Value) -> bool:

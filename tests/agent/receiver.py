@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/api/public/v2/datasets":
             return {**common, "name": asked["name"], "projectId": "project-1"}
         if self.path == "/api/public/dataset-items":
-            return {**common, **asked, "status": "ACTIVE", "datasetId": "made-1", "mediaReferences": None}
+            return {**common, **asked, "status": "ACTIVE", "datasetId": "made-1", "mediaReferences": []}
         return {}
 
     def _answer(self, said: Any, status: int = 200) -> None:

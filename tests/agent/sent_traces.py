@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# What a process imports when it first sends: on a busy machine that alone takes longer than its end waits.
+import langfuse.api.scores.client  # noqa: F401
+import opentelemetry.exporter.otlp.proto.http.trace_exporter  # noqa: F401
 import pytest
 from fake_library import FakeLibrary
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
-from agent import build, langfuse
+from agent import build
+from agent import langfuse as accounts
 from agent.loop import Agent
 from agent.settings import Settings
 from agent.testing import ScriptedModel
@@ -60,19 +64,19 @@ def spans_of_a_run() -> None:
 @pytest.fixture
 def no_receivers(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment that names no receiver, and a process that has not warned of one."""
-    names = (langfuse.PUBLIC_KEY, langfuse.SECRET_KEY, *langfuse.HOSTS, langfuse.ENVIRONMENT)
+    names = (accounts.PUBLIC_KEY, accounts.SECRET_KEY, *accounts.HOSTS, accounts.ENVIRONMENT)
     for name in (*names, "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HARBOUR_TOKEN", LOADED)
     build._warn_once.cache_clear()
-    langfuse._versions.cache_clear()
+    accounts._versions.cache_clear()
 
 
 def use_langfuse(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Let the environment name an account."""
-    monkeypatch.setenv(langfuse.PUBLIC_KEY, PUBLIC)
-    monkeypatch.setenv(langfuse.SECRET_KEY, SECRET)
-    monkeypatch.setenv(langfuse.HOSTS[0], url)
+    monkeypatch.setenv(accounts.PUBLIC_KEY, PUBLIC)
+    monkeypatch.setenv(accounts.SECRET_KEY, SECRET)
+    monkeypatch.setenv(accounts.HOSTS[0], url)
 
 
 @contextmanager
