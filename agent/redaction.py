@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from opentelemetry.util.types import AnyValue
@@ -22,6 +23,7 @@ Value = AnyValue
 # Texts that are sent without content too, beside those that `ingest.spans` has.
 _SAID = frozenset({"exception.type", "hoplite.tags", "user.id"})
 _RUN_OF_A_SET = "langfuse.experiment."
+_KEPT = 256  # texts whose secrets are known
 _LEARNED = 64  # secrets that a name gave away, the newest of them
 _PASSES = 3  # a text that still changes after these is not sent: it was made to
 _SHORTEST = 8
@@ -42,7 +44,9 @@ class Redactor:
     ) -> None:
         """With `personal`, e-mail and IP addresses, phone, bank account and card numbers are taken out too."""
         self.content = content
-        self._kinds = SECRETS | PERSONAL if personal else SECRETS
+        kinds = SECRETS | PERSONAL if personal else SECRETS
+        # Each receiver redacts for itself, and what is learned comes first: a text is looked through once for all.
+        self._found = lru_cache(_KEPT)(lambda text: tuple(find(text, kinds)))
         self._own = own_secrets(environ)
         self._learned: tuple[str, ...] = ()
         self._lock = threading.Lock()
@@ -67,7 +71,7 @@ class Redactor:
         """Remember the secrets that a name beside them gives away in these texts."""
         if self.content != "masked":
             return
-        told = {text[f.start : f.end] for text in texts for f in find(text, SECRETS)}
+        told = {text[f.start : f.end] for text in texts for f in self._found(text) if f.kind == "secret"}
         new = {value for value in told if distinctive(value)}
         if new - set(self._learned):
             with self._lock:
@@ -115,7 +119,7 @@ class Redactor:
             text = _without_ends(text, self._own)
         for value in (*self._own, *(self._learned if self.content == "masked" else ())):
             text = text.replace(value, "[secret]")
-        return text if self.content == "full" else _without(text, find(text, self._kinds))
+        return text if self.content == "full" else _without(text, self._found(text))
 
 
 def _without_ends(text: str, secrets: Sequence[str]) -> str:

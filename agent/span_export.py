@@ -28,6 +28,7 @@ from agent.trace_rollup import SpanRow
 QUEUE = 16_384
 DELAY_MILLISECONDS = 500
 CLOSE_SECONDS = 3.0
+ABROAD_SECONDS = 2.5  # for receivers elsewhere, so that all is over by then
 PRUNED_EVERY = 20_000  # spans
 
 
@@ -138,11 +139,11 @@ class Switch(SpanProcessor):
 
     def shutdown(self) -> None:
         """Give the file and the receivers what has ended, all at once and within `CLOSE_SECONDS`."""
-        deadline = time.monotonic() + CLOSE_SECONDS
+        deadline = time.monotonic() + ABROAD_SECONDS
         receivers, self._receivers, self._said = self._receivers, (), {}
         closing = [(each.abroad, Thread(target=each.close, daemon=True)) for each in receivers]
         for abroad, thread in closing:
-            abroad.expire(CLOSE_SECONDS)
+            abroad.expire(ABROAD_SECONDS)
             thread.start()
         self.point(None)
         for abroad, thread in closing:

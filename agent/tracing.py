@@ -62,14 +62,14 @@ def start_tracing(path: Path, log: logging.Logger | None = None) -> Tracing:
         warn(str(error))
         return Tracing(flush=lambda: None, close=lambda: None)
     from agent import scores
-    from agent.span_export import CLOSE_SECONDS, SpanFile, switch
+    from agent.span_export import ABROAD_SECONDS, SpanFile, switch
 
     file, target = SpanFile(connection, warn), switch()
     target.point(file)
     scores.begin(path)
 
     def close() -> None:
-        last = Thread(target=scores.end, args=(path, CLOSE_SECONDS), daemon=True)
+        last = Thread(target=scores.end, args=(path, ABROAD_SECONDS), daemon=True)
         last.start()
         target.release(file)
         last.join()
