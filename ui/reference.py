@@ -24,9 +24,9 @@ the question, the sources and the answer together. A call of a model that takes 
 
 ## What is kept
 
-The trace of every run is kept in the workspace for `KEEP_DAYS`; `hoplite trace list` shows the newest. Notes of earlier
-answers (docs/memory.md) stay until `hoplite memory forget` deletes them. What `hoplite index` left out, and why, is in
-`hoplite status`.
+The trace of every run, with what was asked, read and answered (docs/tracing.md), is kept in the workspace for
+`KEEP_DAYS`; `hoplite trace list` shows the newest. Notes of earlier answers (docs/memory.md) stay until `hoplite memory
+forget` deletes them. What `hoplite index` left out, and why, is in `hoplite status`.
 
 The same question to the same index, model and prompts gets the answer of the first time, once its citations were
 checked again; `--no-cache`, or `cache = false` in a `config.toml`, asks anew. The newest answers are kept, for a month

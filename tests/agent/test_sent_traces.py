@@ -166,14 +166,15 @@ def test_a_receiver_that_is_not_well_costs_a_run_nothing_its_end_three_seconds_a
         use_langfuse(monkeypatch, url)
         with traced(tmp_path / "traces.sqlite"):
             for _ in range(2):
-                begun = time.perf_counter()
+                begun, worked = time.perf_counter(), time.thread_time()
                 with tracer.start_as_current_span("ask"):
                     for _ in range(50):
                         tracer.start_span("search").end()
-                assert time.perf_counter() - begun < 0.5
+                assert time.thread_time() - worked < 0.05
+                assert time.perf_counter() - begun < 5  # to wait for an answer would take ten, and a busy machine is slow
                 time.sleep(0.7)  # the queue is taken twice a second
             begun = time.perf_counter()
-        assert time.perf_counter() - begun < 3.5
+        assert time.perf_counter() - begun < 4
     assert [record.getMessage() for record in caplog.records] == [
         f"Langfuse at {url.removeprefix('http://')} does not get this run's trace: {said}."
     ]
