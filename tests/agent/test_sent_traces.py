@@ -171,7 +171,7 @@ def test_a_receiver_that_is_not_well_costs_a_run_nothing_its_end_three_seconds_a
                     for _ in range(50):
                         tracer.start_span("search").end()
                 assert time.thread_time() - worked < 0.05
-                assert time.perf_counter() - begun < 5  # to wait for an answer would take ten, and a busy machine is slow
+                assert time.perf_counter() - begun < 5  # to wait for an answer would take ten
                 time.sleep(0.7)  # the queue is taken twice a second
             begun = time.perf_counter()
         assert time.perf_counter() - begun < 4
