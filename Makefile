@@ -8,12 +8,13 @@ BIN := $(VENV)/bin
 override Q := $(value Q)
 export Q
 
-.PHONY: help demo test check weights clean
+.PHONY: help demo test check weights phoenix clean
 
 help:
 	@echo "make demo [Q='question']   index this repository and ask it a two-hop question"
 	@echo "make test                  run every test"
 	@echo "make check                 lint and types"
+	@echo "make phoenix               install Arize Phoenix, which one test sends a trace to"
 	@echo "make clean                 remove .venv and the demo's index"
 
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -23,6 +24,14 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,dev]'
 	@touch $@
+
+# In an environment of its own: 855 MB that nothing but one test needs, which is skipped without.
+$(VENV)/phoenix/ready: $(VENV)/ready Makefile
+	@$(PYTHON) -m venv $(VENV)/phoenix
+	@$(VENV)/phoenix/bin/python -m pip install --quiet --quiet --disable-pip-version-check arize-phoenix==20.26.1
+	@touch $@
+
+phoenix: $(VENV)/phoenix/ready
 
 weights: $(VENV)/ready
 	@$(BIN)/hoplite models pull

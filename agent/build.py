@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from agent.executor import SandboxExecutor
     from agent.journal import Journal
     from agent.journals import Finished, Journals
+    from agent.langfuse_api import Langfuse
     from agent.loop import Agent
     from agent.memory import Memory
     from agent.models import ChatModel
     from agent.outgoing import Outgoing
+    from agent.redaction import Redactor
     from agent.roles import Roles
     from agent.settings import Settings
     from agent.tracing import Tracing
@@ -158,6 +161,57 @@ def start_tracing(workspace: Workspace) -> Tracing:
     from agent import tracing
 
     return tracing.start_tracing(workspace.traces)
+
+
+def send_traces(settings: Settings) -> None:
+    """Send the traces of this process elsewhere too, where the settings and the environment say so, until tracing is
+    closed. Said again, nothing changes. What is half said is one warning, and the rest goes on."""
+    from agent.destinations import destinations
+
+    to = destinations(settings)
+    for problem in to.problems:
+        _warn_once(problem)
+    if not to.found:
+        return
+    from agent import scores
+    from agent.exporters import Abroad
+    from agent.span_export import switch
+
+    if switch().sends:
+        return
+    tags = tuple(tag for each in settings.trace_tags.split(",") if (tag := each.strip()))
+    said = {"user.id": settings.trace_user, "hoplite.tags": tags or None}
+    redactor, warn = _redactor(settings), logging.getLogger("hoplite.tracing").warning
+    receivers = [Abroad(each, redactor, warn) for each in to.found]
+    switch().send(receivers, {name: value for name, value in said.items() if value})
+    if any(each.name == "Langfuse" for each in to.found) and (api := langfuse(settings)):
+        scores.send_to(api.score)
+
+
+def langfuse(settings: Settings) -> Langfuse | None:
+    """Return the API of the Langfuse account that the environment names, None where it names none.
+
+    Raises UserError for half a configuration.
+    """
+    from agent.langfuse import account
+    from agent.langfuse_api import Langfuse
+    from ingest.errors import UserError
+
+    found = account()
+    if isinstance(found, str):
+        raise UserError(found)
+    return Langfuse(found, _redactor(settings)) if found else None
+
+
+def _redactor(settings: Settings) -> Redactor:
+    from agent.redaction import Redactor
+
+    return Redactor(settings.trace_content, personal=settings.mask == "all")
+
+
+@cache
+def _warn_once(problem: str) -> None:
+    logging.getLogger("hoplite.tracing").warning("%s", problem)
 
 
 def _answers(library: Searchable, settings: Settings, workspace: Workspace, chats: Roles[ChatModel]) -> AnswerCache:

@@ -24,6 +24,7 @@ from agent.plan_edit import announced
 from agent.reflect import Reflection, reflect, reflected
 from agent.roles import Roles, one_for_all
 from agent.run import Run, refused
+from agent.scores import score
 from agent.types import (
     Answer,
     Answered,
@@ -168,6 +169,8 @@ class Agent:
             answer = yield from self._answer(run)
             answer = replace(answer, sent=self._outgoing.sent if self._outgoing else None)
             run.answered(answer)
+            if cited := answer.citations:
+                score(run.trace_id, "citations_verified", sum(c.verified for c in cited) / len(cited))
             self._keep(run, answer)
             yield Answered(answer)
             remembered = self._remember(run, answer)

@@ -97,9 +97,12 @@ def store_host(url: str) -> str:
     return "" if not host or is_loopback(host) else host
 
 
-def leaves_the_machine(names: Iterable[str], *, mask: MaskLevel, store: str = "", also: str = "") -> str:
+def leaves_the_machine(
+    names: Iterable[str], *, mask: MaskLevel, store: str = "", also: str = "", traces: str = ""
+) -> str:
     """Return one line that says what leaves this machine when these models are asked and `store` is searched, where it
-    goes and what is masked; "" where nothing leaves. `also` is what goes to the models beside what always does."""
+    goes and what is masked; "" where nothing leaves. `also` is what goes to the models beside what always does, and
+    `traces` says where traces go (`agent.destinations.told`)."""
     asked = dict.fromkeys(member for name in names for member in members(name) if is_remote(member))
     said = []
     if asked:
@@ -109,4 +112,6 @@ def leaves_the_machine(names: Iterable[str], *, mask: MaskLevel, store: str = ""
         said.append(f"{', '.join(what[:-1])} and {what[-1]} go to {places}. {_MASKED[mask]}")
     if store:
         said.append(f"{'w' if not said else 'W'}hat is searched for goes to the index on {store}, never masked")
+    if traces:
+        said.append(f"{'t' if not said else 'T'}{traces}")
     return f"Leaving this machine: {'. '.join(said)}." if said else ""

@@ -36,7 +36,8 @@ class Found:
 
 def find(text: str, kinds: frozenset[Kind] = SECRETS | PERSONAL) -> list[Found]:
     """Return the values of these kinds in their order, none overlapping: two that do are one, of the first's kind."""
-    found = [found for rule in _RULES if rule.kind in kinds for found in rule.find(text)]
+    found = list(_secrets(text)) if "secret" in kinds else []
+    found += [found for rule in _RULES if rule.kind in kinds for found in rule.find(text)]
     if "phone" in kinds:
         found += _international(text)
     return merged(found)
@@ -82,8 +83,16 @@ class _Rule:
     pattern: re.Pattern[str]
     value: Callable[[re.Match[str]], Span | None] = re.Match.span
 
-    def find(self, text: str) -> Iterator[Found]:
-        for match in self.pattern.finditer(text):
+    def find(self, text: str, start: int = 0, end: int | None = None) -> Iterator[Found]:
+        for match in self.pattern.finditer(text, start, len(text) if end is None else end):
+            if (span := self.value(match)) is not None:
+                yield Found(*span, self.kind)
+
+    def at(self, text: str, start: int, ends: dict[_Rule, int]) -> Iterator[Found]:
+        """What begins at this place, unless the last that began before goes on there; `ends` says where it ended."""
+        match = self.pattern.match(text, start) if start >= ends.get(self, 0) else None
+        if match is not None:
+            ends[self] = match.end()
             if (span := self.value(match)) is not None:
                 yield Found(*span, self.kind)
 
@@ -327,14 +336,6 @@ def _address(match: re.Match[str]) -> Span | None:
 
 
 _RULES = (
-    _Rule("secret", _BLOCK),
-    _Rule("secret", _KEYS),
-    _Rule("secret", _LINE, _key_line),
-    _Rule("secret", _BEARER, _headed),
-    _Rule("secret", _ASSIGNED, _assigned),
-    _Rule("secret", _FLAG, _flagged),
-    _Rule("secret", _SAID, _flagged),
-    _Rule("secret", _LOGIN, _login),
     _Rule("email", _EMAIL),
     _Rule("phone", _PHONE, _phone),
     _Rule("iban", _IBAN, _iban),
@@ -342,3 +343,43 @@ _RULES = (
     _Rule("ip", _IP4, _address),
     _Rule("ip", _IP6, _address),
 )
+
+# Where secrets can be: to look only there takes a fifth of the time that it takes to look everywhere. ----------------
+
+_RUN = re.compile(rb"[\w./+=-]{15,}")
+_CLUE = re.compile(rb"pass|pwd|secret|token|credential|key|://|bearer|basic|-----begin")
+_BEFORE_KEY = re.compile(
+    r"(?:api|access|private|auth|account|encryption|signing|master|client|service|shared)[_-]?\Z", re.IGNORECASE
+)
+_IN_RUN = _Rule("secret", _KEYS)
+_IN_LONG_RUN = _Rule("secret", _LINE, _key_line)
+_AT_CLUES = {
+    b"-----begin": _Rule("secret", _BLOCK),
+    b"bearer": _Rule("secret", _BEARER, _headed),
+    b"basic": _Rule("secret", _BEARER, _headed),
+    b"://": _Rule("secret", _LOGIN, _login),
+}
+_NAMED = (_Rule("secret", _ASSIGNED, _assigned), _Rule("secret", _SAID, _flagged))
+_FLAGGED = _Rule("secret", _FLAG, _flagged)
+_FLAG_NAME = 32  # characters from a flag's dashes to the word that tells it
+
+
+def _secrets(text: str) -> Iterator[Found]:
+    raw = text.encode("latin-1", "replace").lower()  # a byte for each character
+    for run in _RUN.finditer(raw):
+        yield from _IN_RUN.find(text, *run.span())
+        if len(run[0]) >= 64:
+            yield from _IN_LONG_RUN.find(text, *run.span())
+    ends: dict[_Rule, int] = {}
+    for clue in _CLUE.finditer(raw):
+        at = clue.start()
+        if (other := _AT_CLUES.get(clue[0])) is not None:
+            yield from other.at(text, at, ends)
+            continue
+        before = _BEFORE_KEY.search(text[max(0, at - 11) : at]) if clue[0] == b"key" else None
+        name = at if before is None else at - len(before[0])
+        for rule in _NAMED:
+            yield from rule.at(text, name, ends)
+        begin = max(0, name - _FLAG_NAME)
+        if "--" in text[begin:name]:
+            yield from _FLAGGED.find(text, begin, name + _FLAG_NAME + 256)

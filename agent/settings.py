@@ -15,12 +15,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent.redaction import Content
 from agent.sensitive import MaskLevel
 from ingest.errors import UserError
 from ingest.locked.report import Sandbox
 
 _PREFIX = "HOPLITE_"
-_STRONGEST = {"sandbox": "strong", "mask": "all"}
+# What a workspace's file may say of these, "" being nothing at all.
+_STRONGEST = {"sandbox": "strong", "mask": "all", "trace_content": "none", "otlp_endpoint": ""}
 # Variables of ours that are no settings: where weights lie, a server's key, and what tests are told.
 _NOT_SETTINGS = ("HOPLITE_MODELS", "HOPLITE_WORKSPACE", "HOPLITE_QDRANT_", "HOPLITE_TEST_")
 
@@ -61,6 +63,12 @@ class Settings(BaseModel):
     mask: MaskLevel = Field(
         "secrets", description="what models elsewhere do not see: secrets, all (personal data too), or off"
     )
+    otlp_endpoint: str | None = Field(None, description="an OTLP/HTTP address that traces of questions are sent to")
+    trace_content: Content = Field(
+        "masked", description="what traces that are sent say: masked, none (no texts) or full (all texts)"
+    )
+    trace_user: str | None = Field(None, min_length=1, description="whose questions they are, in traces that are sent")
+    trace_tags: str = Field("", description="words on all traces that are sent, with commas")
     memory: bool = Field(True, description="whether runs leave notes and recall them")
     cache: bool = Field(True, description="whether a question that was asked before gets the answer of that time")
 
@@ -104,14 +112,17 @@ def load_settings(
 
 
 def _refuse_to_weaken(name: str, level: object, origin: str, workspace: Path | None) -> None:
-    """A workspace can come from somebody else: its file may ask for the strongest sandbox and the fullest mask, and
-    for nothing less. That the sandbox is off is said where it is meant, for one command or one shell, in no file."""
+    """A workspace can come from somebody else: its file may ask for the strongest sandbox, the fullest mask and the
+    emptiest traces, for nothing less, and not for traces at all. That the sandbox is off is said where it is meant,
+    for one command or one shell, in no file."""
     strongest, theirs = _STRONGEST[name], workspace is not None and origin == str(workspace / "config.toml")
     off = name == "sandbox" and level == "off" and origin not in ("environment", "command line")
     if off or (theirs and level != strongest):
-        why = f"a workspace may only ask for {strongest}" if theirs else "no file may say so"
+        why = "no file may say so" if off and not theirs else "a workspace may not say that"
+        why = f"a workspace may only ask for {strongest}" if theirs and strongest else why
+        option = f"--{name} or " if name in ("sandbox", "mask") else ""
         raise UserError(
-            f"{name} = {level!r} ({origin}): {why}. Remove it there; say it as --{name} or {_PREFIX}{name.upper()}."
+            f"{name} = {level!r} ({origin}): {why}. Remove it there; say it as {option}{_PREFIX}{name.upper()}."
         )
 
 

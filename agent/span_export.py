@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from threading import Thread
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -16,13 +18,17 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import format_span_id, format_trace_id
 
+from agent.exporters import Abroad
+from agent.langfuse import EXPERIMENT, ROOT
 from agent.trace_file import bounded, clean, cut, insert, prune
+from agent.trace_marks import marks
 from agent.trace_rollup import SpanRow
 
 # Indexing opens spans faster than a busy disk may take them; the SDK's 2,048 would drop some of a Django-sized run.
 QUEUE = 16_384
 DELAY_MILLISECONDS = 500
 CLOSE_SECONDS = 3.0
+ABROAD_SECONDS = 2.5  # for receivers elsewhere, so that all is over by then
 PRUNED_EVERY = 20_000  # spans
 
 
@@ -63,8 +69,19 @@ class SpanFile(SpanExporter):
             self._connection.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Receiver:
+    """Something elsewhere that gets spans too, with a queue and a thread of its own: a slow one holds up no other."""
+
+    abroad: Abroad
+    batches: BatchSpanProcessor
+
+    def close(self) -> None:
+        self.batches.shutdown()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+
+
 class Switch(SpanProcessor):
-    """Hands spans to the file that tracing writes now.
+    """Hands spans to the file that tracing writes now, and to the receivers elsewhere that there are now.
 
     OpenTelemetry takes one provider a process and cannot take a processor off it again, so this one stays for good
     and what it points at changes.
@@ -73,6 +90,8 @@ class Switch(SpanProcessor):
     def __init__(self) -> None:
         self._file: SpanFile | None = None
         self._batches: BatchSpanProcessor | None = None
+        self._receivers: tuple[_Receiver, ...] = ()
+        self._said: Mapping[str, str | tuple[str, ...]] = {}
 
     def point(self, file: SpanFile | None) -> None:
         """Write what comes from now on to `file`, after the last file has got what was meant for it."""
@@ -84,28 +103,62 @@ class Switch(SpanProcessor):
             old_batches.shutdown()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
 
     def release(self, file: SpanFile) -> None:
-        """Stop writing to `file`; nothing happens where another file has taken its place."""
+        """Stop writing to `file`, and sending; nothing happens where another file has taken its place."""
         if self._file is file:
-            self.point(None)
+            self.shutdown()
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None: ...
+    @property
+    def sends(self) -> bool:
+        """Whether spans are sent anywhere."""
+        return bool(self._receivers)
+
+    def send(self, receivers: Sequence[Abroad], said: Mapping[str, str | tuple[str, ...]]) -> None:
+        """Send what ends from now on to these as well, until the file is released. `said` is on every span."""
+        self._said = said
+        self._receivers += tuple(_Receiver(each, _batches(each)) for each in receivers)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        if not self._receivers:
+            return
+        # Langfuse looks for a trace's session and run on each of its spans.
+        above = trace.get_current_span(parent_context)
+        parent = above.attributes or {} if isinstance(above, ReadableSpan) else {}
+        span.set_attributes(self._said)
+        span.set_attributes({k: v for k, v in parent.items() if k == "session.id" or k.startswith(EXPERIMENT)})
+        if not parent and (given := marks(parent_context)):
+            here = span.get_span_context()
+            span.set_attributes({**given, ROOT: format_span_id(here.span_id)} if here else given)
 
     def on_end(self, span: ReadableSpan) -> None:
         batches = self._batches  # another thread may change it in between
         if batches:
             batches.on_end(span)
+        for each in self._receivers:
+            if each.abroad.takes:
+                each.batches.on_end(span)
 
     def shutdown(self) -> None:
+        """Give the file and the receivers what has ended, all at once and within `CLOSE_SECONDS`."""
+        deadline = time.monotonic() + ABROAD_SECONDS
+        receivers, self._receivers, self._said = self._receivers, (), {}
+        closing = [(each.abroad, Thread(target=each.close, daemon=True)) for each in receivers]
+        for abroad, thread in closing:
+            abroad.expire(ABROAD_SECONDS)
+            thread.start()
         self.point(None)
+        for abroad, thread in closing:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                abroad.give_up()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         batches = self._batches
         return batches is None or batches.force_flush(timeout_millis)
 
 
-def _batches(file: SpanFile) -> BatchSpanProcessor:
+def _batches(exporter: SpanExporter) -> BatchSpanProcessor:
     return BatchSpanProcessor(
-        file, max_queue_size=QUEUE, schedule_delay_millis=DELAY_MILLISECONDS, max_export_batch_size=512
+        exporter, max_queue_size=QUEUE, schedule_delay_millis=DELAY_MILLISECONDS, max_export_batch_size=512
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 from agent import trace_file
 from agent.guard import visible
@@ -60,11 +61,20 @@ def start_tracing(path: Path, log: logging.Logger | None = None) -> Tracing:
     except (OSError, sqlite3.Error) as error:
         warn(str(error))
         return Tracing(flush=lambda: None, close=lambda: None)
-    from agent.span_export import SpanFile, switch
+    from agent import scores
+    from agent.span_export import ABROAD_SECONDS, SpanFile, switch
 
     file, target = SpanFile(connection, warn), switch()
     target.point(file)
-    return Tracing(flush=target.force_flush, close=lambda: target.release(file))
+    scores.begin(path)
+
+    def close() -> None:
+        last = Thread(target=scores.end, args=(path, ABROAD_SECONDS), daemon=True)
+        last.start()
+        target.release(file)
+        last.join()
+
+    return Tracing(flush=target.force_flush, close=close)
 
 
 @dataclass(frozen=True, slots=True)

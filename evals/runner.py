@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agent.citations import without_labels
+from agent.scores import score as score_trace
 from agent.trace_session import session
 from evals import metrics
 from evals.dataset_store import Progress
@@ -185,6 +186,9 @@ def _ask(question: Question, answer: Callable[[Question], RunAnswer], name: str)
         raise
     except Exception as caught:  # whatever a model or a tool did: recorded and counted, the others go on
         error = f"{type(caught).__name__}: {caught}"
+    scores = {} if error else {**score(question, given), **given.scores}
+    for name, value in scores.items():
+        score_trace(given.trace_id, name, value)
     return Finished(
         id=question.id,
         question=question.question,
@@ -196,7 +200,7 @@ def _ask(question: Question, answer: Callable[[Question], RunAnswer], name: str)
         seconds=time.perf_counter() - started,
         trace_id=given.trace_id,
         error=error,
-        scores={} if error else {**score(question, given), **given.scores},
+        scores=scores,
         note=given.note,
     )
 

@@ -47,6 +47,12 @@ def version(text: str) -> str | None:
     return None if found is None else _given[found]
 
 
+def every() -> dict[str, str]:
+    """Return all prompts' texts by their names with their versions, such as `answer_full@1a2b3c4d`."""
+    names = sorted(entry.name.removesuffix(".md") for entry in files(__name__).iterdir() if entry.name.endswith(".md"))
+    return {_given[text]: text for text in map(prompt, names)}
+
+
 def prompts_digest() -> str:
     """Return a hash of all prompts with their names, in hexadecimal digits: changes when one of them does."""
     texts = sorted(

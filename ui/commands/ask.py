@@ -168,11 +168,12 @@ def agent_for(library: Library, chosen: Mapping[str, Any], *, also: str = "", to
 
     `chosen` is what the command line says, None where it says nothing; for `also` see `leaving`.
     """
-    from agent.build import make_agent
+    from agent.build import make_agent, send_traces
 
     settings = in_force(library, chosen)
     if not told and (line := leaving(library, settings, also=also)):
         click.echo(line, err=True)
+    send_traces(settings)
     return make_agent(library, settings, workspace=library.workspace, say=lambda line: click.echo(line, err=True))
 
 
@@ -185,11 +186,12 @@ def in_force(library: Library, chosen: Mapping[str, Any]) -> Settings:
 
 def leaving(library: Library, settings: Settings, *, also: str = "") -> str:
     """Return the line that says what will leave this machine, `also` among it; "" where nothing will."""
+    from agent import destinations
     from agent.outgoing import leaves_the_machine, store_host
     from agent.roles import names
 
-    store = store_host(library.place.url)
-    return leaves_the_machine(names(settings).chats, mask=settings.mask, store=store, also=also)
+    store, traces = store_host(library.place.url), destinations.told(destinations.destinations(settings), settings)
+    return leaves_the_machine(names(settings).chats, mask=settings.mask, store=store, also=also, traces=traces)
 
 
 def planned(

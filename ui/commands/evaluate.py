@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ingest.errors import UserError
 from ui.commands.options import (
     agent_options,
     json_option,
@@ -107,6 +108,7 @@ def retrieval(
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to keep the answers.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out: ask what is missing and what failed.")
 @click.option("--with-memory", is_flag=True, help="Recall and write notes, as `ask` does.")
+@click.option("--langfuse", metavar="NAME", help="Make the questions data set NAME at Langfuse, and this a run of it.")
 @agent_options
 @json_option
 @workspace_option
@@ -119,6 +121,7 @@ def run(
     out: Path | None,
     resume: bool,
     with_memory: bool,
+    langfuse: str | None,
     as_json: bool,
     workspace: Path | None,
     **chosen: Any,
@@ -137,16 +140,40 @@ def run(
     with opened(workspace) as library, Meter(unit="questions", quiet=as_json) as meter:
         answering = _one_call if baseline else _answering
         answer, fingerprint = answering(library, names, chosen | {"memory": with_memory, "cache": False})
+        folder = out or library.workspace.runs / time.strftime("%Y%m%d-%H%M%S")
+        if langfuse is not None:
+            answer = _as_experiment(library, answer, asked[:limit], langfuse, folder.resolve().name)
         report = run_set(
             asked[:limit],
             answer,
-            out or library.workspace.runs / time.strftime("%Y%m%d-%H%M%S"),
+            folder,
             fingerprint=fingerprint,
             resume=resume,
             on_progress=_shown(meter, "asking"),
         )
     _told(report.as_json(), run_table(report), as_json=as_json)
     return 4 if report.errors else 0
+
+
+def _as_experiment(
+    library: Library, answer: Callable[[Question], RunAnswer], asked: Sequence[Question], name: str, run: str
+) -> Callable[[Question], RunAnswer]:
+    """Make the questions a data set of Langfuse, and return what answers one as an item of a run there."""
+    from agent.build import langfuse
+    from agent.langfuse_api import Item
+    from agent.settings import load_settings
+    from agent.trace_marks import marked
+
+    api = langfuse(load_settings(library.workspace.folder).settings)
+    if api is None:
+        raise UserError("Langfuse is not on: set LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_BASE_URL.")
+    marks = api.experiment(name, [Item(each.id, each.question, each.answers) for each in asked], run)
+
+    def item(question: Question) -> RunAnswer:
+        with marked(marks(question.id)):
+            return answer(question)
+
+    return item
 
 
 def _asked(

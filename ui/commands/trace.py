@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
 
 from ingest.errors import UserError
 from ui.commands.options import json_option, print_json, workspace_option
+from ui.render import visible
 
 _DAY = 86_400
+
+if TYPE_CHECKING:
+    from agent.langfuse_api import Langfuse
 
 
 @click.group(short_help="Show what happened in a run.")
@@ -55,14 +59,20 @@ def list_(limit: int, sessions: bool, session: str | None, as_json: bool, worksp
 @workspace_option
 def show(id_: str, as_json: bool, workspace: Path | None) -> None:
     """Show the trace whose id begins with ID, one line a span."""
+    from agent.scores import scores
     from agent.tracing import trace as read
     from ui.traced import tree
 
     records = read(_file(workspace), id_)
+    trace_id = records[0].span.trace_id
+    given = scores(_file(workspace), trace_id)
     if as_json:
-        print_json({"id": records[0].span.trace_id, "spans": [_as_json(record) for record in records]})
-    else:
-        click.echo(tree(records))
+        scored = [{"name": each.name, "value": each.value, "comment": each.comment} for each in given]
+        print_json({"id": trace_id, "spans": [_as_json(record) for record in records], "scores": scored})
+        return
+    click.echo(tree(records))
+    for each in given:
+        click.echo(visible(f"score {each.name}: {each.value:g}" + (f"  {each.comment}" if each.comment else "")))
 
 
 @trace.command()
@@ -113,11 +123,42 @@ def prune(days: float | None, megabytes: float | None, workspace: Path | None) -
 @click.option("--note", default="", metavar="TEXT", help="Why.")
 @workspace_option
 def rate(id_: str, verdict: str, note: str, workspace: Path | None) -> None:
-    """Note whether an answer was good, for `hoplite stats`. Every answer ends with its trace's ID."""
+    """Note whether an answer was good, for `hoplite stats` and for Langfuse, where that is on.
+
+    Every answer ends with its trace's ID.
+    """
+    from agent.scores import FEEDBACK, Score
     from agent.tracing import rate as noted
 
     trace_id = noted(_file(workspace), id_, good=verdict == "good", note=note)
+    if langfuse := _langfuse(workspace):
+        langfuse.score([Score(trace_id, FEEDBACK, float(verdict == "good"), note)])
     click.echo(f"{trace_id[:12]} is noted as {verdict}.")
+
+
+@trace.command()
+@workspace_option
+def prompts(workspace: Path | None) -> None:
+    """Make Hoplite's prompts known to Langfuse, so that each call there is linked with its prompt's version.
+
+    Said once after each update of Hoplite; versions that are there already stay.
+    """
+    from agent.prompts import every
+
+    langfuse = _langfuse(workspace)
+    if langfuse is None:
+        raise UserError("Langfuse is not on: set LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_BASE_URL.")
+    for ours, version in langfuse.register(every()).items():
+        click.echo(f"{ours}: version {version}")
+
+
+def _langfuse(workspace: Path | None) -> Langfuse | None:
+    """The account that is configured, None where none is. Raises UserError for half a configuration."""
+    from agent.build import langfuse
+    from agent.settings import load_settings
+    from retrieval.workspace import find
+
+    return langfuse(load_settings(find(Path.cwd(), workspace).folder).settings)
 
 
 @contextmanager
