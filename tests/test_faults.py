@@ -140,6 +140,7 @@ HELD_BY = {
         "tests/agent/test_tracing.py::test_a_locked_file_delays_the_close_by_a_bounded_time",
         "tests/agent/test_tracing.py::test_a_damaged_or_unwritable_file_is_one_warning",
         "tests/agent/test_tracing.py::test_a_file_that_breaks_during_the_run_is_one_warning",
+        "tests/agent/test_sent_traces.py::test_a_receiver_that_is_not_well_costs_a_run_nothing_its_end_three_seconds_and_one_line",
     ),
     "a clock that jumps": (
         "tests/agent/test_clocks.py::test_the_wall_clock_is_read_for_stamps_alone",
@@ -157,7 +158,8 @@ NOT_HELD = {
     "is cited is looked up in its file before it is shown",
     "questions that fail": "there is no threshold below which failed questions leave the exit code at 0, and no option "
     "that asks only the failed ones again: --resume asks those and the missing ones",
-    "a trace that cannot be written": "traces go to a file and to no server, so that there is no server to be down",
+    "a trace that cannot be written": "what a receiver elsewhere costs a run is bounded in processor's time, 50 ms, and "
+    "not on the clock, and its end with four seconds: on a busy machine tighter bounds do not hold",
 }
 """Of a row, what no test holds, and why."""
 
