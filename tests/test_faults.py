@@ -158,8 +158,8 @@ NOT_HELD = {
     "is cited is looked up in its file before it is shown",
     "questions that fail": "there is no threshold below which failed questions leave the exit code at 0, and no option "
     "that asks only the failed ones again: --resume asks those and the missing ones",
-    "a trace that cannot be written": "what a receiver elsewhere costs a run is bounded in processor time, 50 ms, not on "
-    "the clock, and its end by four seconds: on a busy machine tighter bounds do not hold",
+    "a trace that cannot be written": "what a receiver elsewhere costs a run is bounded in processor time, 50 ms, not"
+    " on the clock, and its end by four seconds: on a busy machine tighter bounds do not hold",
 }
 """Of a row, what no test holds, and why."""
 
