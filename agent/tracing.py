@@ -20,6 +20,8 @@ from agent.guard import visible
 from agent.trace_rollup import SpanRow, Spent, spent
 from ingest.errors import UserError
 
+_LONGEST_REASON = 120
+
 
 class Tracing:
     """Spans are being written to one file, until `close`."""
@@ -50,7 +52,7 @@ def start_tracing(path: Path, log: logging.Logger | None = None) -> Tracing:
             "This run is not traced: %s cannot be written (%s). Check the disk's space, or move the file away to start "
             "a new one.",
             path,
-            reason,
+            _in_a_line(reason),
         )
 
     try:
@@ -257,8 +259,14 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     except (OSError, sqlite3.Error, TypeError, ValueError) as error:
         raise UserError(
-            f"The traces in {path} cannot be read ({error}). Move the file away to start a new one."
+            f"The traces in {path} cannot be read ({_in_a_line(error)}). Move the file away to start a new one."
         ) from error
+
+
+def _in_a_line(said: object) -> str:
+    """What is wrong, in one line and no longer than a screen's: SQLite repeats a whole table's definition."""
+    whole = " ".join(str(said).split())
+    return whole if len(whole) <= _LONGEST_REASON else f"{whole[: _LONGEST_REASON - 1]}…"
 
 
 def rate(path: Path, id_or_prefix: str, *, good: bool, note: str = "") -> str:
@@ -288,5 +296,5 @@ def _writing(path: Path, done: str) -> Iterator[sqlite3.Connection]:
             yield connection
     except (OSError, sqlite3.Error) as error:
         raise UserError(
-            f"The traces in {path} cannot be {done} ({error}). Move the file away to start a new one."
+            f"The traces in {path} cannot be {done} ({_in_a_line(error)}). Move the file away to start a new one."
         ) from error

@@ -39,14 +39,21 @@ WALL = {
 STAMPS = {
     "agent/answer_cache.py": "when an answer was first given, and that it is a month old",
     "agent/code_steps.py": "a field of smolagents' that nobody reads",
+    "agent/journals.py": "when a run began, and which journals are too old to be kept",
     "agent/memory.py": "when a note was made, and how old it is",
     "agent/retries.py": "how far away the date in a Retry-After header is",
+    "agent/scores.py": "when a score was given, and which are too old to be kept",
     "agent/trace_file.py": "which traces are too old to be kept",
+    "agent/trace_stats.py": "which traces are of the last days",
+    "agent/tracing.py": "when an answer was rated",
+    "ingest/pipeline.py": "when a span of a trace began",
+    "ingest/reading.py": "when a span of a trace began",
     "retrieval/indexing.py": "when a span of a trace began",
     "retrieval/manifest.py": "when a document was indexed",
     "retrieval/server_link.py": "how far away the date in a Retry-After header is",
     "retrieval/sources.py": "when something was fetched",
     "ui/commands/trace.py": "when a trace began, in the reader's time zone",
+    "ui/traced.py": "when a trace began, in the reader's time zone",
 }
 """Where the wall clock is read, and for what. None of it is a limit."""
 

@@ -293,7 +293,7 @@ def test_a_run_is_one_span_with_its_embedding_and_writing_below(desk: Desk, monk
     monkeypatch.setattr("retrieval.index.trace.get_tracer", provider.get_tracer)
     desk.apply(FIRST[1])
     embed, write, index = kept.get_finished_spans()
-    assert (embed.name, write.name, index.name) == ("embed", "write", "index")
+    assert (embed.name, write.name, index.name) == ("embeddings hash", "write", "index")
     assert embed.parent == write.parent == index.context
     assert (index.attributes or {})["hoplite.chunks"] == 1
 

@@ -21,5 +21,7 @@ def _never_ends(messages: Sequence[Message]) -> str:
 if __name__ == "__main__":
     patch = pytest.MonkeyPatch()
     station.without_weights(patch)
-    patch.setattr(roles, "make_roles", lambda settings, say: roles.one_for_all(ScriptedModel([_never_ends] * 9)))
+    patch.setattr(
+        roles, "make_roles", lambda settings, *, outgoing, say: roles.one_for_all(ScriptedModel([_never_ends] * 9))
+    )
     main()

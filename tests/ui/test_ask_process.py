@@ -70,7 +70,7 @@ def test_ctrl_c_ends_the_code_and_leaves_a_closed_trace(
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
     (summary,) = [each for each in traces(indexed / ".hoplite" / "traces.sqlite") if each.question]
     spans = trace(indexed / ".hoplite" / "traces.sqlite", summary.id)
-    assert [span.name for span in spans if span.depth == 0] == ["ask"]
+    assert [record.span.name for record in spans if record.depth == 0] == ["invoke_agent hoplite"]
     if times == 1:
         assert "Stopped early (stop): this is the best answer so far." in shown
-        assert spans[0].attributes["hoplite.stopped"] == "stop"
+        assert spans[0].span.attributes["hoplite.stopped"] == "stop"
