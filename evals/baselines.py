@@ -7,7 +7,7 @@ from agent.citations import without_labels
 from agent.guard import Marker
 from agent.models import ChatModel
 from evals.datasets import Question
-from evals.runner import RunAnswer
+from evals.types import RunAnswer
 from retrieval.library import Library
 
 PASSAGES = 5

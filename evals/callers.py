@@ -22,7 +22,7 @@ import click
 
 from evals.call_oracle import Calls, Function, calls
 from evals.metrics import mean
-from evals.report import table
+from evals.tables import table
 from ingest.errors import WorkspaceMissing
 from retrieval.indexing import index
 from retrieval.library import Library

@@ -26,9 +26,9 @@ import click
 from evals.convert import from_swe_qa
 from evals.datasets import Question, load_questions
 from evals.metrics import mean, ndcg_at
-from evals.report import table
 from evals.retrieval_eval import DEPTH, paired
 from evals.semble_model import written
+from evals.tables import table
 from ingest.errors import UserError
 from ingest.walk import walk
 from retrieval import weights

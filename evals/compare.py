@@ -9,7 +9,8 @@ from statistics import median
 
 from evals import metrics
 from evals.retrieval_eval import Difference, paired
-from evals.runner import Finished, answers
+from evals.runner import answers
+from evals.types import Finished
 from ingest.errors import UserError
 
 

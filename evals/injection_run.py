@@ -21,7 +21,8 @@ from evals.dataset_store import Progress
 from evals.injection import NO_ATTACK, PLACES, Attack, Case, build
 from evals.injection_judge import obeys
 from evals.injection_watch import Watch, digests, forged, reaches
-from evals.runner import Finished, RunAnswer, answers, run
+from evals.runner import answers, run
+from evals.types import Finished, RunAnswer
 from ingest.locked.process import interpreter, monty
 from ingest.locked.report import SandboxMissing
 from retrieval.indexing import index

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,45 +18,9 @@ from agent.trace_session import session
 from evals import metrics
 from evals.dataset_store import Progress
 from evals.datasets import Question
+from evals.types import Finished, RunAnswer, finished_of
 from ingest.errors import UserError, WorkspaceBusy
 from ingest.ids import digest
-
-
-@dataclass(frozen=True, slots=True)
-class RunAnswer:
-    """What answering one question came to.
-
-    `shown` are the documents of the passages that were shown, `cited` those of the citations in the answer, both as
-    the question's `supporting` names them. `usage` holds numbers to add up: tokens, calls, steps. `scores` are those
-    that only who asked can give; `note` is what to read beside them.
-    """
-
-    answer: str
-    abstained: bool = False
-    shown: tuple[str, ...] = ()
-    cited: tuple[str, ...] = ()
-    usage: Mapping[str, float] = field(default_factory=dict)
-    trace_id: str | None = None
-    scores: Mapping[str, float] = field(default_factory=dict)
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """One question's line in `answers.jsonl`. `error` is set where answering failed; then there are no scores."""
-
-    id: str
-    question: str
-    answer: str
-    abstained: bool
-    shown: tuple[str, ...]
-    cited: tuple[str, ...]
-    usage: Mapping[str, float]
-    seconds: float
-    trace_id: str | None
-    error: str | None
-    scores: Mapping[str, float]
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +166,13 @@ def _ask(question: Question, answer: Callable[[Question], RunAnswer], name: str)
         error=error,
         scores=scores,
         note=given.note,
+        type=question.type,
+        tags=question.tags,
+        answers=question.answers,
+        supporting=question.supporting,
+        unanswerable=question.unanswerable,
+        citations=given.citations,
+        passages=given.passages,
     )
 
 
@@ -259,8 +230,7 @@ def _parse(data: bytes, path: Path) -> tuple[dict[str, Finished], int]:
     whole = data.rfind(b"\n") + 1
     for number, raw in enumerate(data[:whole].split(b"\n")[:-1], start=1):
         try:
-            values = json.loads(raw)
-            line = Finished(**{**values, "shown": tuple(values["shown"]), "cited": tuple(values["cited"])})
+            line = finished_of(json.loads(raw))
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path}:{number} is not a finished question ({error}). Remove the line.") from error
         finished[line.id] = line

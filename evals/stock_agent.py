@@ -18,8 +18,9 @@ from agent.models import ChatModel, as_smolagents, make_chat
 from evals.dataset_files import dataset_files
 from evals.dataset_store import dataset_cache
 from evals.datasets import Question, drawn, load_dataset
-from evals.report import run_table
-from evals.runner import RunAnswer, run
+from evals.runner import run
+from evals.tables import run_table
+from evals.types import RunAnswer
 from retrieval.library import Library
 from retrieval.workspace import find
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from ingest.errors import HopliteError
+from ui.lazy import LazyGroup
 from ui.render import visible
 
 COMMANDS = {
@@ -38,20 +38,8 @@ PIPE_CLOSED = 141
 STOPPED = "Stopped. What was finished is kept; run it again to go on."
 
 
-class CommandLine(click.Group):
-    """The group of all commands, each imported when it is named. `main` turns outcomes into exit codes."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of a first use, not of the alphabet."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None for a name that is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name].split(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+class CommandLine(LazyGroup):
+    """The group of all commands. `main` turns outcomes into exit codes."""
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run a command and exit with its code; words that click finds wrong are one line, exit code 2."""
@@ -90,6 +78,7 @@ class CommandLine(click.Group):
 
 @click.command(
     cls=CommandLine,
+    places=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
 )

@@ -22,8 +22,8 @@ from agent.trace_rollup import SpanRow
 from agent.tracing import TraceSummary, start_tracing, trace, traces
 from agent.types import Answer, Answered, AnswerToken, Event, Limits
 from evals.datasets import Question
-from evals.runner import RunAnswer
 from evals.runner import run as evaluate
+from evals.types import RunAnswer
 from ingest.errors import ModelUnavailable, UserError
 from ingest.spans import KIND, is_content
 from retrieval.indexing import index

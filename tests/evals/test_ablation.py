@@ -10,8 +10,8 @@ import pytest
 from evals.ablation import PARTS, Setup, Without, ablate
 from evals.dataset_store import DatasetStore, Indexing, as_document, dataset_store
 from evals.datasets import Dataset, Question, Record
-from evals.report import ablation_table
 from evals.retrieval_eval import paired
+from evals.tables import ablation_table
 from ingest.chunk import chunk
 from retrieval.rerank import Reader
 from retrieval.store_edge import EdgeStore

@@ -9,8 +9,9 @@ import pytest
 
 from evals.compare import compare
 from evals.datasets import Question
-from evals.report import comparison_table
-from evals.runner import RunAnswer, run
+from evals.runner import run
+from evals.tables import comparison_table
+from evals.types import RunAnswer
 from ingest.errors import UserError
 
 QUESTIONS = [Question(f"q{n}", f"Question {n}?", (f"answer {n}",), ("a.md",), "bridge") for n in range(8)]

@@ -25,7 +25,7 @@ from evals.injection_judge import obeys
 from evals.injection_run import CONSEQUENCES, InjectionReport, evaluate_injection
 from evals.injection_watch import Watch, digests, forged, reaches
 from evals.metrics import wilson
-from evals.report import injection_table
+from evals.tables import injection_table
 from ingest.errors import UserError
 from retrieval.types import Passage
 from tests.ui import station

@@ -17,7 +17,8 @@ from agent.models import Message
 from agent.testing import ScriptedModel
 from agent.types import Limits
 from evals.datasets import Question
-from evals.runner import Finished, RunAnswer, answers, run
+from evals.runner import answers, run
+from evals.types import Finished, RunAnswer
 from tests.agent.fake_library import FakeLibrary
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from evals.datasets import Question
-from evals.runner import Finished, RunAnswer, RunReport, answers, run, score
+from evals.runner import RunReport, answers, run, score
+from evals.types import Finished, RunAnswer
 from ingest.errors import ModelUnavailable, UserError, WorkspaceBusy
 
 ROOT = Path(__file__).parents[2]

@@ -42,7 +42,7 @@ from retrieval.indexing import index
 from retrieval.workspace import find
 from tests.held_by import missing
 from tests.ui import station
-from ui.commands.evaluate import _pages
+from ui.commands.evaluate.injection import _pages
 
 HELD_BY = {
     "P1": (

@@ -1,0 +1,21 @@
+"""`hoplite eval`: how good retrieval and answers are, in numbers."""
+
+from __future__ import annotations
+
+import click
+
+from ui.lazy import LazyGroup
+
+
+@click.group(
+    "eval",
+    cls=LazyGroup,
+    places={
+        "retrieval": "ui.commands.evaluate.retrieval:retrieval",
+        "run": "ui.commands.evaluate.run:run",
+        "compare": "ui.commands.evaluate.compare:compare",
+        "injection": "ui.commands.evaluate.injection:injection",
+    },
+)
+def evaluate() -> None:
+    """Measure retrieval and answers over question sets."""
