@@ -1,7 +1,7 @@
 """The MCP server: an editor's own assistant searches, reads and asks the workspace. It speaks over standard input and
 output, and writes nothing but Hoplite's own traces, notes and kept answers.
 
-Importing this takes half a second (the protocol's package); only `hoplite mcp` does.
+Importing this takes a second (the protocol's package); only `hoplite mcp` does.
 """
 
 from __future__ import annotations

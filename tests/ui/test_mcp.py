@@ -360,7 +360,7 @@ def test_a_cancelled_question_stops_its_run_at_once(indexed: Path, home: Path) -
         asking.cancel()
         cancelled = time.monotonic()
         while any(Path(f"/proc/{child}").exists() for child in running):
-            assert time.monotonic() - cancelled < 1, "the step goes on"
+            assert time.monotonic() - cancelled < 0.3, "the step goes on"
             time.sleep(0.005)
         assert connected.given("symbols", name="sweep")["state"] == "found"  # the server goes on
     (run,) = [each for each in traces(indexed / ".hoplite" / "traces.sqlite") if each.question]

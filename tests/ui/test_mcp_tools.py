@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.types import Answer, Citation, Disagreement
+from tests.understood import understood
+from ui import mcp_server
 from ui import mcp_tools as tools
+
+ROOT = Path(__file__).parents[2]
 
 HIDDEN = "a\u200bb\u202ec\U000e0041d\x1b[31m"
 
@@ -64,3 +73,31 @@ def test_an_answer_as_text_has_its_citations_and_what_the_sources_disagree_on() 
     assert "✓ verified" in told
     assert "The sources disagree on" in told
     assert tools.NOTICE in told
+
+
+def configurations() -> list[dict[str, Any]]:
+    """The configurations of editors that the README shows."""
+    blocks = re.findall(r"```json\n(.+?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    shown = [json.loads(block) for block in blocks]
+    return [found for each in shown if (found := each.get("mcpServers") or each.get("servers"))]
+
+
+def test_the_readme_configures_three_editors_with_a_command_of_ours() -> None:
+    assert len(configurations()) == 3
+    for servers in configurations():
+        assert understood(servers["hoplite"]["args"])["workspace"]
+
+
+@pytest.mark.parametrize(
+    ("what", "bound"),
+    [
+        ("a passage of `search`", f"{tools.PASSAGE_CHARACTERS:,} characters"),
+        ("all texts of a result", f"{tools.TEXT_CHARACTERS:,} characters"),
+        ("places of one kind in `symbols`", f"{tools.MOST_PLACES}; "),
+        ("definitions in `symbols`", f"{tools.MOST_DEFINITIONS}; "),
+        ("citations of an answer, and a quote", f"{tools.MOST_CITATIONS}, and {tools.QUOTE_CHARACTERS} characters"),
+        ("a document as a resource", f"{mcp_server.DOCUMENT_CHARACTERS:,} characters"),
+    ],
+)
+def test_the_manual_tells_the_bounds(what: str, bound: str) -> None:
+    assert f"| {what} | {bound}" in (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8")
