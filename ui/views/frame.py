@@ -52,8 +52,8 @@ class Frame:
         """Have links to the view `name` call a handler with what they open. Once a view, from its `build`."""
         import gradio as gr
 
-        # Off stage and not invisible: Gradio leaves what is invisible out of the page. The time comes first (page.js), so
-        # that the same can be opened twice.
+        # Off stage and not invisible: Gradio leaves what is invisible out of the page. The time comes first (page.js),
+        # so that the same can be opened twice.
         opened = gr.Textbox(elem_id=f"open-{name}", elem_classes="offstage", label=f"Opens in {name}", container=False)
         opened.change(lambda said: handler(said.partition(" ")[2]), opened, outputs, **(EVENTS | extra))
 
