@@ -33,7 +33,7 @@ PRUNED_EVERY = 20_000  # spans
 
 
 class SpanFile(SpanExporter):
-    """Writes our finished spans to SQLite. A failure is one warning for the whole life of the file, never an exception."""
+    """Writes our finished spans to SQLite. A failure is one warning for its whole life, never an exception."""
 
     def __init__(self, connection: sqlite3.Connection, warn: Callable[[str], None]) -> None:
         self._connection = connection
