@@ -14,7 +14,7 @@ from evals import dataset_store as cached
 from evals.dataset_store import Indexing, as_document, dataset_cache, dataset_store
 from evals.datasets import Dataset, Question, Record
 from evals.retrieval_eval import bootstrap, evaluate_retrieval
-from evals.runner import RunReport
+from evals.run_report import RunReport
 from evals.tables import retrieval_table, run_table
 from ingest.errors import WorkspaceBusy
 from ingest.ids import chunk_id
