@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from agent.models import members
-from evals.runner import answers
+from evals.run_files import finished, read_run
 from evals.types import Finished
 from ingest.errors import UserError
 from retrieval.weights import LOCAL_MODEL
@@ -22,8 +21,11 @@ class _Answering(BaseModel):
 
 
 def answers_of(folder: Path) -> list[Finished]:
-    """Return a run's answers in the order in which they were asked. Raises UserError where there is no run."""
-    return answers(folder)
+    """Return a run's answers, each repeat of a question one, in the order in which they were asked.
+
+    Raises UserError where there is no run, or it is damaged.
+    """
+    return list(finished(folder))
 
 
 def name_of(line: Finished) -> str:
@@ -33,14 +35,10 @@ def name_of(line: Finished) -> str:
 
 def answered_by(folder: Path) -> tuple[str, ...] | None:
     """Return the models of the role that answers, in the order in which they were asked; None where the run does not
-    say. Raises UserError where there is no run."""
-    path = folder / "run.json"
+    say. Raises UserError where there is no run, or it is damaged."""
     try:
-        fingerprint = json.loads(path.read_bytes())["fingerprint"]
-        said = _Answering.model_validate_json(fingerprint["settings"])
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}). Give the folder of an `eval run --out`.") from error
-    except (ValueError, KeyError, TypeError, ValidationError):
+        said = _Answering.model_validate_json(read_run(folder).fingerprint.get("settings", ""))
+    except ValidationError:
         return None
     return members(said.answer_model or said.model)
 

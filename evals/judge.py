@@ -36,7 +36,7 @@ MAX_TOKENS = 400
 LONGEST = 20_000
 """Characters of an answer or of all passages that are shown to the judge. What is longer is not judged."""
 
-_LONGEST_REASON = 1_000
+LONGEST_REASON = 1_000
 _FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n\s*```\s*", re.DOTALL)
 _AGAIN = (
     "That was not the JSON object that was asked for. Write that object alone, with these two keys, and nothing before "
@@ -127,7 +127,7 @@ def judged(chat: ChatModel, rubric: Rubric, line: Finished) -> Verdict:
         repeat=line.repeat,
         rubric=rubric,
         verdict=said.verdict if said else "unjudged",
-        reason=clean(said.reason, _LONGEST_REASON) if said else why,
+        reason=clean(said.reason, LONGEST_REASON) if said else why,
         judge=chat.name,
         prompt=_version(rubric),
     )

@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent.budget import BudgetSpent
 from agent.citations import without_labels
@@ -21,8 +21,8 @@ from agent.models import ChatModel
 from agent.prompts import prompt, version
 from evals.asked import answers_of
 from evals.dataset_store import Progress
-from evals.judge import LONGEST, Reply, reply, told
-from evals.line_file import append, read
+from evals.judge import LONGEST, LONGEST_REASON, Reply, reply, told
+from evals.line_file import append, clean, read
 from evals.types import Finished
 from ingest.errors import UserError
 
@@ -30,7 +30,8 @@ FILE = "preferences.jsonl"
 
 
 class Preference(BaseModel):
-    """A line of `preferences.jsonl`: of a question, the run whose answer is better, and the other; or the two runs."""
+    """A line of `preferences.jsonl`: of a question, the run whose answer is better, and the other; or the two runs.
+    `by` says who judged, `why` for what reason."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,6 +39,8 @@ class Preference(BaseModel):
     winner: str | None = None
     loser: str | None = None
     tie: tuple[str, str] | None = None
+    by: str = ""
+    why: str = ""
 
     @property
     def of(self) -> tuple[str, frozenset[str]]:
@@ -65,15 +68,6 @@ class Compared:
 
 class _Choice(Reply):
     better: Literal["first", "second", "neither"]
-
-
-class _Judging(BaseModel):
-    """Beside the preferences: whose they are."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    judge: str
-    prompt: str
 
 
 def prefer(
@@ -107,7 +101,8 @@ def prefer(
     ]
     if not pairs:
         raise UserError(f"{', '.join(map(str, runs))} have no questions in common. Compare runs over one set.")
-    known = _begin(out, _Judging(judge=chat.name, prompt=_version()), resume=resume)
+    by = f"{chat.name} with {_version()}"
+    known = _known(out, by, resume=resume)
     decided = ties = unsteady = unjudged = kept = 0
     stopped = ""
     for done, (a, b, one, other) in enumerate(pairs, start=1):
@@ -115,7 +110,7 @@ def prefer(
             kept += 1
             continue
         try:
-            better = _better(chat, one, other)
+            better, why = _better(chat, one, other)
         except BudgetSpent as spent:
             stopped = str(spent)
             break
@@ -123,10 +118,10 @@ def prefer(
             unjudged += 1
         elif better in ("first", "second"):
             winner, loser = (names[a], names[b]) if better == "first" else (names[b], names[a])
-            append(out, Preference(id=one.id, winner=winner, loser=loser))
+            append(out, Preference(id=one.id, winner=winner, loser=loser, by=by, why=why))
             decided += 1
         else:
-            append(out, Preference(id=one.id, tie=(names[a], names[b])))
+            append(out, Preference(id=one.id, tie=(names[a], names[b]), by=by, why=why))
             ties += 1
             unsteady += better == "unsteady"
         if on_progress:
@@ -134,52 +129,39 @@ def prefer(
     return Compared(decided, ties, unsteady, unjudged, kept, stopped)
 
 
-def _better(
-    chat: ChatModel, one: Finished, other: Finished
-) -> Literal["first", "second", "neither", "unsteady"] | None:
-    """Which answer is better in both orders; None where the judge says nothing that counts in one of them."""
+_Place = Literal["first", "second", "neither"]
+
+
+def _better(chat: ChatModel, one: Finished, other: Finished) -> tuple[_Place | Literal["unsteady"] | None, str]:
+    """Which answer is better in both orders, and why; None where the judge says nothing that counts in one of them."""
     texts = [without_labels(line.answer) for line in (one, other)]
     if texts[0].split() == texts[1].split():
-        return "neither"
+        return "neither", "the same words"
     if max(len(text) for text in (one.question, *texts)) > LONGEST:
-        return None
+        return None, ""
     forth = _choice(chat, one, texts)
     back = _choice(chat, one, texts[::-1]) if forth else None
     if not forth or not back:
-        return None
-    if forth != "neither" and forth == back:  # the same place, so the other answer
-        return "unsteady"
-    return forth if "neither" not in (forth, back) else "neither"
+        return None, ""
+    if forth.better != "neither" and forth.better == back.better:  # the same place, so the other answer
+        return "unsteady", "the judge preferred a place"
+    steady = "neither" not in (forth.better, back.better)
+    return forth.better if steady else "neither", clean(forth.reason, LONGEST_REASON)
 
 
-def _choice(chat: ChatModel, line: Finished, texts: Sequence[str]) -> Literal["first", "second", "neither"] | None:
+def _choice(chat: ChatModel, line: Finished, texts: Sequence[str]) -> _Choice | None:
     gold = {f"Gold answer {number}": text for number, text in enumerate(line.answers, start=1)}
     parts = {"The question": line.question, **gold, "The first answer": texts[0], "The second answer": texts[1]}
-    said, _ = reply(chat, told(_prompt(), parts, Marker(tag="material")), _Choice)
-    return said.better if said else None
+    return reply(chat, told(_prompt(), parts, Marker(tag="material")), _Choice)[0]
 
 
-def _begin(out: Path, judging: _Judging, *, resume: bool) -> set[tuple[str, frozenset[str]]]:
-    """Return the pairs that are judged already, and write whose judgements they are before the first."""
+def _known(out: Path, by: str, *, resume: bool) -> set[tuple[str, frozenset[str]]]:
+    """The pairs that are judged already."""
     there = read(out, Preference)
-    beside = out.with_suffix(".judge.json")
+    if others := sorted({preference.by for preference in there} - {by}):
+        raise UserError(f"{out} has preferences by {others[0] or 'a person'}, not by {by}. Give another --out.")
     if there and not resume:
         raise UserError(f"{out} has {len(there):,} preferences already. Add --resume to go on, or give another --out.")
-    if there:
-        try:
-            was = _Judging.model_validate_json(beside.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise UserError(f"Whose preferences {out} has is not known: {beside} is missing or damaged.") from error
-        if was != judging:
-            raise UserError(
-                f"{out} has preferences of {was.judge} with {was.prompt}, not of {judging.judge} with {judging.prompt}."
-                " Give another --out."
-            )
-    else:
-        try:
-            beside.write_text(judging.model_dump_json() + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{beside} cannot be written ({error.strerror}). Give another --out.") from error
     return {preference.of for preference in there}
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evals.datasets import first_wrong
 from ingest.errors import UserError
 
 Key = tuple[str, int]
@@ -49,11 +50,7 @@ def read(path: Path, model: type[Read]) -> list[Read]:
         try:
             found.append(model.model_validate_json(raw))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise UserError(
-                f"{path}:{number} is damaged ({f'{where}: ' if where else ''}{first['msg']}). Remove the line."
-            ) from error
+            raise UserError(f"{path}:{number} is damaged: {first_wrong(error)} Or remove the line.") from error
     return found
 
 

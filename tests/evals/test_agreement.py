@@ -158,5 +158,5 @@ def test_a_damaged_calibration_is_one_line_with_the_repair(run: Path, damage: st
 def test_unknown_keys_of_a_label_are_refused_with_the_line(run: Path) -> None:
     with (run / LABELS).open("a") as file:
         file.write('{"id": "q0", "rubric": "correct", "label": "pass", "sure": true}\n')
-    with pytest.raises(UserError, match=r"labels\.jsonl:25 is damaged \(sure: "):
+    with pytest.raises(UserError, match=r"labels\.jsonl:25 is damaged: unknown key 'sure'"):
         calibrate(run)

@@ -144,7 +144,7 @@ def test_a_torn_note_is_forgotten_and_a_damaged_one_is_named(run: Path) -> None:
     again(coding).note(coding.line("q3"), "noted")
     assert ids(again(coding).read) == ["q1", "q3"]
     (run / MODES).write_text('{"id": "q1", "mode": "", "has": true}\n')
-    with pytest.raises(UserError, match=r"modes\.jsonl:1 is damaged \(mode: "):
+    with pytest.raises(UserError, match=r"modes\.jsonl:1 is damaged: mode: "):
         Coding(run)
 
 

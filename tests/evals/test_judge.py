@@ -156,7 +156,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     grade(run, ScriptedModel([PASS, PASS]), ["correct"])
     path = run / FILE
     path.write_text(path.read_text().replace('"verdict":"pass"', '"verdict":"fine"', 1))
-    with pytest.raises(UserError, match=r"judged\.jsonl:1 is damaged \(verdict: "):
+    with pytest.raises(UserError, match=r"judged\.jsonl:1 is damaged: verdict: "):
         verdicts(run)
 
 

@@ -36,7 +36,9 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def kept(path: Path) -> list[object]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """The preferences, without who judged and why."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in ("by", "why")} for line in lines]
 
 
 def test_an_answer_that_is_better_in_both_orders_wins(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_preferences_of_two_judges_are_not_mixed(runs: tuple[Path, Path], tmp_pa
     prefer(runs, ScriptedModel([better("neither")] * 2, name="lenient"), out, limit=1)
     with pytest.raises(UserError, match="--resume"):
         prefer(runs, ScriptedModel([], name="lenient"), out)
-    with pytest.raises(UserError, match="preferences of lenient"):
+    with pytest.raises(UserError, match="preferences by lenient with prefer@"):
         prefer(runs, ScriptedModel([], name="strict"), out, resume=True)
 
 

@@ -109,7 +109,7 @@ def grade(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where to keep the preferences. [default: preferences.jsonl in the first RUN]",
+    help="Where to keep the preferences. [default: preferences.jsonl beside the first RUN]",
 )
 @judge_options
 @json_option
@@ -132,7 +132,7 @@ def prefer(
     from evals.judge_pairs import prefer as preferred
     from evals.judge_tables import pairs_line
 
-    target = out or runs[0] / FILE
+    target = out or runs[0].resolve().parent / FILE
     with judging(runs, workspace, **chosen) as (chat, budget), Meter(unit="pairs", quiet=as_json) as meter:
         done = preferred(runs, chat, target, limit=limit, resume=resume, on_progress=shown(meter, "comparing"))
     told({"out": str(target), **done.as_json()}, f"{pairs_line(done)}\n{visible(str(target))}", as_json=as_json)
