@@ -25,7 +25,16 @@ _COMMAND = re.compile(r"/([a-z]+|\?)(?:\s+(.*))?")
 _WITHOUT = re.compile(r"-\s*(\d{1,6})")
 
 
-@click.group(invoke_without_command=True)
+class Desk(click.Group):
+    """A group whose own options may stand behind its argument, where none of its commands does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words that come after the command's name."""
+        ctx.allow_interspersed_args = not any(word in self.commands for word in args[1:])
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Desk, invoke_without_command=True)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--pick",
@@ -167,14 +176,13 @@ class Sitting:
             )
         return lines
 
-    def _disliked(self) -> set[str]:
-        """The traces of this run that a person rated as bad."""
-        from agent.scores import FEEDBACK, scores
+    def _disliked(self) -> frozenset[str]:
+        """The traces that a person rated as bad."""
+        from agent.tracing import disliked
 
         if self._traces is None:
             raise UserError("There are no traces here to have been rated. Name their workspace with --workspace DIR.")
-        ids = {line.trace_id for line in self._coding.lines if line.trace_id}
-        return {id_ for id_ in ids if any(s.name == FEEDBACK and s.value == 0 for s in scores(self._traces, id_))}
+        return disliked(self._traces)
 
     def _do(self, name: str, rest: str) -> None:
         known = self._commands.get("help" if name == "?" else name)
