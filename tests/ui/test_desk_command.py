@@ -172,7 +172,7 @@ def noted(run: Path) -> Coding:
 
 def test_suggested_groups_are_named_taken_and_left_by_a_person(desk: Desk, run: Path) -> None:
     noted(run)
-    # The larger of two equal groups does not exist: they come in the order of the run.
+    # Of groups with as many notes, the one whose first answer was asked first comes first.
     result = desk(run, "modes", typed=("-2", "wrong person", "/skip"))
     assert result.exit_code == 0, result.output
     assert "  1. q0: names the wrong person\n  2. q1: the wrong person is named" in result.stdout

@@ -63,7 +63,7 @@ def desk(ctx: click.Context, run: Path, pick: str, count: int, seed: int, worksp
 @click.option("--assign", multiple=True, metavar="ID=MODE", help="Say that an answer has a failure mode.")
 @click.option("--unassign", multiple=True, metavar="ID=MODE", help="Say that it has it not.")
 @click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a mode, or merge it with one that is there.")
-@click.option("--accept", is_flag=True, help="Take what is suggested for notes without a mode, names and all.")
+@click.option("--accept", is_flag=True, help="Take the groups of two notes or more that are suggested, names and all.")
 @json_option
 @click.pass_obj
 def modes(
@@ -89,7 +89,8 @@ def modes(
         coding.rename(old, new)
     if accept:
         for group in _suggested(coding):
-            coding.assign([line for line, _ in group.lines], group.name)
+            if len(group.lines) > 1:  # a note that is like no other is no mode yet
+                coding.assign([line for line, _ in group.lines], group.name)
     elif not (assign or unassign or rename or as_json):
         _sort(coding)
     if as_json:
