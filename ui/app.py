@@ -21,11 +21,13 @@ from ui.desk import Workdesk
 from ui.security import Gate, loopback, names
 from ui.views.chat import ChatView
 from ui.views.frame import Frame, View
+from ui.views.traces import TracesView
+from ui.waterfall import rules
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
-    return (ChatView(desk),)
+    return (ChatView(desk), TracesView(desk))
 
 
 def blocks(shown: Sequence[View]) -> gr.Blocks:
@@ -59,7 +61,7 @@ def application(shown: Sequence[View], port: int) -> Gate:
             # The system's own, because Gradio's default is fetched from another host.
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
         ),
-        css=_shipped("page.css"), head='<script src="/page.js" defer></script>',
+        css=f"{_shipped('page.css')}\n{rules()}", head='<script src="/page.js" defer></script>',
     )  # fmt: skip
     return Gate(mounted, hosts=names(port))
 
