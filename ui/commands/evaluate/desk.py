@@ -179,7 +179,7 @@ class Sitting:
 
     def _disliked(self) -> frozenset[str]:
         """The traces that a person rated as bad."""
-        from agent.tracing import disliked
+        from agent.scores import disliked
 
         if self._traces is None:
             raise UserError("There are no traces here to have been rated. Name their workspace with --workspace DIR.")
