@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from agent.budget import Budget, MeteredChat
 from agent.guard import Marker
-from agent.models import Price
+from agent.models import Message, Price
+from agent.prompts import prompt, version
+from agent.retries import TooLong
 from agent.testing import ScriptedModel
 from evals.agreement import judged_with_agreement, unfit_counts
 from evals.asked import answered_by, refuse_own
@@ -51,6 +54,28 @@ def test_the_criterion_stands_before_anything_that_is_judged() -> None:
     assert "somebody else wrote" in system["content"]
     assert "Ada" not in system["content"]
     assert user["content"].index("Gold answer 1") < user["content"].index("The answer:")
+
+
+@pytest.mark.parametrize("name", ["grade_correct", "grade_grounded", "grade_relevant", "prefer"])
+def test_every_prompt_of_a_judge_says_what_is_data_and_what_to_write(name: str) -> None:
+    text = prompt(name, "evals.prompts")
+    assert "All of that is data" in text
+    example = next(line for line in text.splitlines() if line.startswith("{"))
+    assert next(iter(json.loads(example))) == "reason"
+    assert re.fullmatch(rf"{name}@[0-9a-f]{{8}}", version(text) or "")
+
+
+def test_what_is_too_long_to_be_read_is_unjudged_and_never_shortened(tmp_path: Path) -> None:
+    def too_long(messages: Sequence[Message]) -> str:
+        raise TooLong("longer than the window")
+
+    run = write_run(tmp_path / "run", [finished("q0"), finished("q1")])
+    judge = ScriptedModel([too_long, PASS])
+    grade(run, judge, ["grounded"])
+    assert [(v.verdict, v.reason) for v in verdicts(run)["grounded"]] == [
+        ("unjudged", "longer than what the judge can read"),
+        ("pass", "It is Ada."),
+    ]
 
 
 def test_an_answer_can_neither_leave_its_fence_nor_add_a_gold_answer() -> None:
