@@ -67,7 +67,7 @@ class Compared:
 
 
 class _Choice(Reply):
-    better: Literal["first", "second", "neither"]
+    verdict: Literal["first", "second", "neither"]
 
 
 def prefer(
@@ -143,16 +143,16 @@ def _better(chat: ChatModel, one: Finished, other: Finished) -> tuple[_Place | L
     back = _choice(chat, one, texts[::-1]) if forth else None
     if not forth or not back:
         return None, ""
-    if forth.better != "neither" and forth.better == back.better:  # the same place, so the other answer
+    if forth.verdict != "neither" and forth.verdict == back.verdict:  # the same place, so the other answer
         return "unsteady", "the judge preferred a place"
-    steady = "neither" not in (forth.better, back.better)
-    return forth.better if steady else "neither", clean(forth.reason, LONGEST_REASON)
+    steady = "neither" not in (forth.verdict, back.verdict)
+    return forth.verdict if steady else "neither", clean(forth.reason, LONGEST_REASON)
 
 
 def _choice(chat: ChatModel, line: Finished, texts: Sequence[str]) -> _Choice | None:
     gold = {f"Gold answer {number}": text for number, text in enumerate(line.answers, start=1)}
     parts = {"The question": line.question, **gold, "The first answer": texts[0], "The second answer": texts[1]}
-    return reply(chat, told(_prompt(), parts, Marker(tag="material")), _Choice)[0]
+    return reply(chat, told(_prompt(), parts, Marker(tag="material")), _Choice, "preference")[0]
 
 
 def _known(out: Path, by: str, *, resume: bool) -> set[tuple[str, frozenset[str]]]:

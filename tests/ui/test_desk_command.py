@@ -111,7 +111,7 @@ def test_enter_at_the_last_answer_ends_the_sitting(desk: Desk, run: Path) -> Non
 def test_a_verdict_is_hidden_until_the_person_has_said_their_own(desk: Desk, run: Path) -> None:
     words = (run, "--pick", "disagreeing")
     assert "SEEN" not in desk(*words).stdout
-    assert "1 verdicts hidden" in desk(*words).stdout
+    assert "1 verdict hidden" in desk(*words).stdout
     labelled = desk(*words, typed=("/fail c", "/show", "/quit")).stdout
     assert "correct fail: SEEN (judge)" in labelled
     desk(*words, typed=("/judge", "/pass c", "/quit"))

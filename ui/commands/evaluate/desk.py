@@ -135,8 +135,8 @@ class Sitting:
 
     def begin(self) -> None:
         """Show the answers from the first that was not read, and do what is typed, until it is /quit or the end."""
-        read = {(line.id, line.repeat) for line in self._coding.read}
-        unread = (number for number, line in enumerate(self._lines) if (line.id, line.repeat) not in read)
+        known = {(line.id, line.repeat) for line in self._coding.read}
+        unread = (number for number, line in enumerate(self._lines) if (line.id, line.repeat) not in known)
         self._at = next(unread, 0)
         self._show("")
         while (typed := _typed("Note")) not in ("/quit", None):
@@ -150,10 +150,10 @@ class Sitting:
                     break
             except UserError as error:
                 click.echo(render.visible(str(error)), err=True)
-        click.echo(
-            f"{render.counted(len(self._coding.notes), 'note')} on {len(self._coding.read)} answers that were read. "
-            f"`hoplite eval desk {render.visible(str(self._coding.folder))} modes` sorts them."
-        )
+        notes = render.counted(len(self._coding.notes), "note")
+        read = render.counted(len(self._coding.read), "answer")
+        sort = f"`hoplite eval desk {render.visible(str(self._coding.folder))} modes` sorts them"
+        click.echo(f"{notes} on {read} that were read; {sort}.")
 
     @property
     def _line(self) -> Finished:
