@@ -94,12 +94,14 @@ def grade(
 ) -> Graded:
     """Judge the answers of a run by each rubric that applies to them; each verdict is on disk before the next is asked.
 
-    `limit` takes only the first so many answers. Resuming asks what this judge has not said with these prompts, and
+    `limit` takes only the first so many questions. Resuming asks what this judge has not said with these prompts, and
     what it left unjudged. Where the money is spent, it ends with what is done.
     Raises UserError where there is no run, where this judge has begun already and `resume` is not asked, and where the
     model cannot be asked.
     """
-    todo = [(line, rubric) for line in answers_of(folder)[:limit] for rubric in rubrics if not unfit(rubric, line)]
+    lines = answers_of(folder)
+    wanted = set(list(dict.fromkeys(line.id for line in lines))[:limit])
+    todo = [(line, rubric) for line in lines if line.id in wanted for rubric in rubrics if not unfit(rubric, line)]
     known = {
         (verdict.key, verdict.rubric)
         for verdict in _all(folder)

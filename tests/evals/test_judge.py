@@ -18,8 +18,7 @@ from agent.retries import TooLong
 from agent.testing import ScriptedModel
 from evals.agreement import judged_with_agreement, unfit_counts
 from evals.asked import answered_by, refuse_own
-from evals.judge import FILE, LONGEST, grade, grading, judged, unfit, verdicts
-from evals.line_file import append
+from evals.judge import FILE, LONGEST, grade, grading, unfit, verdicts
 from evals.types import Finished, Shown
 from ingest.errors import UserError
 from tests.evals.made_run import finished, write_run
@@ -194,10 +193,8 @@ def test_another_judge_begins_anew_and_only_the_last_one_counts(tmp_path: Path) 
 
 
 def test_repeats_of_a_question_are_judged_apart(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", [finished("q0")])
-    line = finished("q0", repeat=1)
-    grade(run, ScriptedModel([PASS]), ["correct"])
-    append(run / FILE, judged(ScriptedModel([FAIL]), "correct", line))
+    run = write_run(tmp_path / "run", [finished("q0"), finished("q0", repeat=1), finished("q1")])
+    grade(run, ScriptedModel([PASS, FAIL]), ["correct"], limit=1)
     assert [(v.key, v.verdict) for v in verdicts(run)["correct"]] == [(("q0", 0), "pass"), (("q0", 1), "fail")]
 
 
