@@ -156,7 +156,7 @@ def _lines(path: Path, model: type[_AnyLine]) -> Iterator[tuple[str, _AnyLine]]:
         try:
             line = model.model_validate_json(raw)
         except ValidationError as error:
-            raise UserError(f"{place}: {_first(error)}") from error
+            raise UserError(f"{place}: {first_wrong(error)}") from error
         if line.id in seen:
             raise UserError(f"{place}: id {line.id!r} was already used at {seen[line.id]}. Give each line its own.")
         seen[line.id] = place
@@ -165,7 +165,7 @@ def _lines(path: Path, model: type[_AnyLine]) -> Iterator[tuple[str, _AnyLine]]:
         raise UserError(f"{path} has no lines. Expected one JSON object a line.")
 
 
-def _first(error: ValidationError) -> str:
+def first_wrong(error: ValidationError) -> str:
     """The first thing that is wrong, in one line, with the value seen."""
     first = error.errors(include_url=False)[0]
     key = ".".join(map(str, first["loc"]))
