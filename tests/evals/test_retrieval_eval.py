@@ -212,6 +212,6 @@ def test_tables_show_every_stage_and_metric(tmp_path: Path) -> None:
     assert head == "herons: 2 questions, 1 without gold skipped"
     assert len({len(line) for line in (columns, bm25, hops)}) == 1
     assert hops.split()[:3] == ["hops", "50.0", "50.0"]
-    table = run_table(RunReport("r", 3, 1, {"f1": 0.5}, {"tokens": 1200}, {"answers": 2.0}))
+    table = run_table(RunReport("r", 3, 1, {"f1": 0.5}, {"tokens": 1200}, {"answers": 2.0}, {"f1": 2}))
     assert "1 failed" in table
-    assert "f1      50.0" in table
+    assert "f1      50.0  2" in table
