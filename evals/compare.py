@@ -35,8 +35,8 @@ class Compared:
     with its 95 % bootstrap interval.
 
     `p` is of the exact McNemar test where every question is 0 or 1, else of the sign-flip permutation test, as `test`
-    says; `corrected` is by Holm over all metrics, of all comparisons made together, in which anything differs. Below
-    `floor` is what asking again changes by itself; None without repeats.
+    says; `corrected` is by Holm over all metrics of all comparisons that are made together. Below `floor` is what asking
+    again changes by itself; None without repeats.
     """
 
     first: float
@@ -116,20 +116,13 @@ def compare_runs(runs: Sequence[ScoredRun], *, right_by: str | None = None) -> l
     first, *others = runs
     shared = [pairs_of(first, other) for other in others]
     tested = [_tested(pairs) for pairs in shared]
-    differing = [
-        (place, name)
-        for place, found in enumerate(tested)
-        for name, each in found.items()
-        # Where nothing differs, no claim can be made, so that it takes no part in the correction (Tarone 1990).
-        if any(one != other for one, other in zip(each.first, each.second, strict=True))
-    ]
-    corrected = dict(zip(differing, holm([tested[place][name].p for place, name in differing]), strict=True))
+    corrected = _corrected(tested)
     return [
         _comparison(
             first,
             other,
             shared[place],
-            {name: _compared(name, each, corrected.get((place, name), 1.0)) for name, each in tested[place].items()},
+            {name: _compared(name, each, corrected[place][name]) for name, each in tested[place].items()},
             right_by,
         )
         for place, other in enumerate(others)
@@ -162,6 +155,29 @@ def _tested(pairs: Sequence[Pair]) -> dict[str, _Tested]:
             p = sign_flip([b - a for a, b in zip(one, other, strict=True)])
             found[name] = _Tested(there, one, other, "permutation", p)
     return found
+
+
+def _corrected(tested: Sequence[Mapping[str, _Tested]]) -> list[dict[str, float]]:
+    """Each p corrected for how many there are, by comparison and metric.
+
+    Where nothing differs no claim can be made, so that it is not counted (Tarone 1990, Biometrics 46:515). Metrics that
+    differ on the same questions by the same amounts are one, as are recall and context recall.
+    """
+    alike: dict[tuple[int, tuple[tuple[str, float], ...]], list[str]] = {}
+    for place, found in enumerate(tested):
+        for name, each in found.items():
+            differing = tuple(
+                (pair.first.id, other - one)
+                for pair, one, other in zip(each.pairs, each.first, each.second, strict=True)
+                if one != other
+            )
+            if differing:
+                alike.setdefault((place, differing), []).append(name)
+    corrected = [dict.fromkeys(found, 1.0) for found in tested]
+    chances = holm([max(tested[place][name].p for name in names) for (place, _), names in alike.items()])
+    for ((place, _), names), chance in zip(alike.items(), chances, strict=True):
+        corrected[place] |= dict.fromkeys(names, chance)
+    return corrected
 
 
 def _compared(name: str, tested: _Tested, corrected: float) -> Compared:

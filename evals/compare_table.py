@@ -33,7 +33,7 @@ def comparison_table(comparison: Comparison) -> str:
     return "\n".join(
         [
             f"{comparison.questions} questions that both answered",
-            *table(rows),
+            *_aligned(rows),
             *_before_believing(comparison, floors=floors),
             *_slices(comparison),
             *_changed(f"fixed, by {comparison.right_by}", comparison.fixed, comparison.runs),
@@ -45,7 +45,7 @@ def comparison_table(comparison: Comparison) -> str:
 def means_table(runs: Sequence[str], means: Mapping[str, Sequence[float]]) -> str:
     """One line a metric, one column a run, over the questions that all have."""
     rows = [["metric", *runs], *([name, *map(percent, values)] for name, values in means.items())]
-    return "\n".join(table(rows))
+    return "\n".join(_aligned(rows))
 
 
 def run_means_table(run: str, values: Mapping[str, float]) -> str:
@@ -53,13 +53,13 @@ def run_means_table(run: str, values: Mapping[str, float]) -> str:
     counted = {"questions": "{:.0f}", "seconds": "{:.1f}", "tokens": "{:,.0f}"}
     rows = [["metric", run]]
     rows += [[name, counted[name].format(v) if name in counted else percent(v)] for name, v in values.items()]
-    return "\n".join(table(rows))
+    return "\n".join(_aligned(rows))
 
 
 def gate_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """One line for each condition that failed, then how many were met."""
     failed = [each for each in outcomes if not each.met]
-    lines = [f"gate failed: {each.run}: {each.condition}, and it is {each.value:.4g}" for each in failed]
+    lines = [f"gate failed: {each.run}: {each.condition}, and it is {each.value:.6g}" for each in failed]
     return [*lines, f"gate: {len(outcomes) - len(failed)} of {len(outcomes)} conditions met"]
 
 
@@ -77,7 +77,7 @@ def strength_table(strengths: Sequence[Strength]) -> str:
         ]
         for each in strengths
     ]
-    return "\n".join(table(rows))
+    return "\n".join(_aligned(rows))
 
 
 def _before_believing(comparison: Comparison, *, floors: bool) -> list[str]:
@@ -112,7 +112,7 @@ def _slices(comparison: Comparison) -> list[str]:
         [f"{by} {name or '(none)'}", str(part.questions), percent(part.first), percent(part.second), _apart(part)]
         for by, name, part in parts
     ]
-    return ["", *table(rows)]
+    return ["", *_aligned(rows)]
 
 
 def _apart(part: Part) -> str:
@@ -142,6 +142,11 @@ def _some(names: Sequence[str]) -> str:
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table whose last cells may be empty."""
+    return [line.rstrip() for line in table(rows)]
 
 
 def _points(difference: float) -> str:

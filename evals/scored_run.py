@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,8 @@ from pathlib import Path
 from statistics import median
 
 from evals import metrics
-from evals.runner import answers
+from evals.run_files import finished, read_run
+from evals.run_report import declining
 from evals.types import Finished
 from ingest.errors import UserError
 
@@ -35,6 +35,7 @@ class ScoredQuestion:
     answer: str
     type: str
     tags: tuple[str, ...]
+    unanswerable: bool
     scores: Values
     seconds: tuple[float, ...]
     tokens: tuple[float, ...]
@@ -59,12 +60,14 @@ class ScoredRun:
 
     @cached_property
     def values(self) -> dict[str, float]:
-        """What the run came to: each metric's mean over the questions that have it, how many `questions` it has, and
-        the median `seconds` and mean `tokens` of a question."""
+        """What the run came to: each metric's mean over the questions that have it, how well it declined, how many
+        `questions` it has, and the median `seconds` and mean `tokens` of a question."""
         there = self.questions.values()
         names = dict.fromkeys(name for question in there for name in question.scores)
         means = {name: metrics.mean([q.mean(name) for q in there if name in q.scores]) for name in names}
         answered = [question for question in there if question.answered]
+        declined = [(q.unanswerable, bool(value)) for q in there for value in q.scores.get("abstained", ())]
+        means |= {name: value for name, value, _ in declining(declined)}
         return means | {
             "questions": float(len(there)),
             "seconds": median([metrics.mean(question.seconds) for question in answered]) if answered else 0.0,
@@ -126,16 +129,8 @@ def having(pairs: Iterable[Pair], metric: str) -> list[Pair]:
 
 
 def _load(folder: Path) -> ScoredRun:
-    lines = answers(folder)
-    return scored(folder.resolve().name, _fingerprint(folder / "run.json"), lines)
-
-
-def _fingerprint(path: Path) -> dict[str, str]:
-    try:
-        made = json.loads(path.read_bytes())["fingerprint"]
-        return {str(key): str(value) for key, value in made.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is missing or damaged ({error}). Give the folder of an `eval run --out`.") from error
+    made = read_run(folder)
+    return scored(made.name, made.fingerprint, finished(folder))
 
 
 def _question(lines: Sequence[Finished]) -> ScoredQuestion:
@@ -150,6 +145,7 @@ def _question(lines: Sequence[Finished]) -> ScoredQuestion:
         answer=answered[0].answer if answered else "",
         type=lines[0].type,
         tags=tuple(dict.fromkeys(lines[0].tags)),
+        unanswerable=lines[0].unanswerable,
         scores={**scores, ANSWERED: [float(line.error is None) for line in lines]},
         seconds=tuple(line.seconds for line in answered),
         tokens=tuple(line.usage.get("input_tokens", 0) + line.usage.get("output_tokens", 0) for line in answered),

@@ -16,7 +16,7 @@ from evals.scored_run import ScoredRun, load, scored
 from evals.statistics import mcnemar
 from evals.types import RunAnswer
 from ingest.errors import UserError
-from tests.evals.simulated import line, of_scores
+from tests.evals.made_lines import line, of_scores
 
 QUESTIONS = [Question(f"q{n}", f"Question {n}?", (f"answer {n}",), ("a.md",), "bridge") for n in range(8)]
 
@@ -84,6 +84,16 @@ def test_a_verdict_needs_the_p_that_is_corrected_for_all_metrics() -> None:
     alone = of_scores("a", "em", [0.0] * 6)
     both = compare_runs([alone, of_scores("b", "em", [1.0] * 6), of_scores("c", "em", [1.0] * 6)])
     assert [each.metrics["em"].corrected for each in both] == [4 / 64, 4 / 64]
+
+
+def test_metrics_that_differ_alike_count_as_one_in_the_correction() -> None:
+    both = [
+        scored(name, {}, [line(f"q{n}", {"recall": v, "context_recall": v}) for n in range(6)])
+        for name, v in (("a", 0.0), ("b", 1.0))
+    ]
+    (found,) = compare_runs(both)
+    assert [each.corrected for each in found.metrics.values()] == [2 / 64, 2 / 64]
+    assert {each.verdict for each in found.metrics.values()} == {"better"}
 
 
 def test_a_metric_that_is_neither_good_nor_bad_is_higher_or_lower() -> None:
@@ -159,6 +169,12 @@ def test_a_runs_own_values_are_means_over_questions_and_not_over_repeats() -> No
     lines = [line("q0", {"em": 1.0}, repeat=r) for r in range(3)] + [line("q1", {"em": 0.0})]
     values = scored("a", {}, [*lines, line("q2", error="KeyError: x")]).values
     assert values == {"em": 0.5, "answered": pytest.approx(2 / 3), "questions": 3.0, "seconds": 2.0, "tokens": 100.0}
+
+
+def test_how_well_a_run_declined_is_a_value_to_gate_on() -> None:
+    lines = [line("q0", {"abstained": 1.0}), line("q1", {"abstained": 1.0}), line("q2", {"abstained": 0.0})]
+    values = scored("a", {}, [replace(lines[0], unanswerable=True), *lines[1:]]).values
+    assert (values["declined_precision"], values["declined_recall"]) == (0.5, 1.0)
 
 
 def test_means_of_several_runs_are_over_the_questions_that_all_have() -> None:

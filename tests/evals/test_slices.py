@@ -6,7 +6,7 @@ import pytest
 
 from evals.scored_run import pairs_of, scored
 from evals.slices import LEAST, MOST_TAGS, reversal, slices
-from tests.evals.simulated import line, of_scores
+from tests.evals.made_lines import line, of_scores
 
 
 def test_a_slice_has_its_questions_difference_and_interval() -> None:

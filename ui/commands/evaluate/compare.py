@@ -63,11 +63,15 @@ def compare(
     if baseline is not None:
         outcomes += [out for each in found for out in gates.no_worse(each, judged=gate_judged)]
     lines = gate_lines(outcomes) if outcomes else []
-    told(_as_json(loaded, found, outcomes), block("\n".join([_table(loaded, found), *lines])), as_json=as_json)
+    told(_as_json(loaded, found, outcomes), block("\n".join([_table(loaded, found), *_apart(lines)])), as_json=as_json)
     if as_json:
         for line in lines[:-1]:
             click.echo(block(line), err=True)
     return 0 if all(out.met for out in outcomes) else GATE_FAILED
+
+
+def _apart(lines: list[str]) -> list[str]:
+    return ["", *lines] if lines else []
 
 
 def _table(runs: list[ScoredRun], found: list[Comparison]) -> str:
