@@ -35,8 +35,8 @@ class Compared:
     with its 95 % bootstrap interval.
 
     `p` is of the exact McNemar test where every question is 0 or 1, else of the sign-flip permutation test, as `test`
-    says; `corrected` is by Holm over all metrics of all comparisons that are made together. Below `floor` is what asking
-    again changes by itself; None without repeats.
+    says; `corrected` is by Holm over all metrics of all comparisons that are made together. Below `floor` is what
+    asking again changes by itself; None without repeats.
     """
 
     first: float
