@@ -12,8 +12,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from agent.budget import BudgetSpent
 from agent.citations import without_labels
 from agent.guard import Marker
@@ -23,29 +21,9 @@ from evals.asked import answers_of
 from evals.dataset_store import Progress
 from evals.judge import LONGEST, LONGEST_REASON, Reply, reply, told
 from evals.line_file import append, clean, read
+from evals.preferences import Preference
 from evals.types import Finished
 from ingest.errors import UserError
-
-FILE = "preferences.jsonl"
-
-
-class Preference(BaseModel):
-    """A line of `preferences.jsonl`: of a question, the run whose answer is better, and the other; or the two runs.
-    `by` says who judged, `why` for what reason."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str = Field(min_length=1)
-    winner: str | None = None
-    loser: str | None = None
-    tie: tuple[str, str] | None = None
-    by: str = ""
-    why: str = ""
-
-    @property
-    def of(self) -> tuple[str, frozenset[str]]:
-        """The question, and the two runs."""
-        return self.id, frozenset(self.tie or (self.winner or "", self.loser or ""))
 
 
 @dataclass(frozen=True, slots=True)
