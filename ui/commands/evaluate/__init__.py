@@ -14,6 +14,9 @@ from ui.lazy import LazyGroup
         "retrieval": "ui.commands.evaluate.retrieval:retrieval",
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
+        "prefer": "ui.commands.evaluate.prefer:prefer",
+        "judge": "ui.commands.evaluate.judge:judge",
+        "desk": "ui.commands.evaluate.desk:desk",
         "injection": "ui.commands.evaluate.injection:injection",
     },
 )
