@@ -14,6 +14,7 @@ from ui.lazy import LazyGroup
         "retrieval": "ui.commands.evaluate.retrieval:retrieval",
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
+        "make": "ui.commands.evaluate.make:make",
         "injection": "ui.commands.evaluate.injection:injection",
     },
 )
