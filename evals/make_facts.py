@@ -37,7 +37,7 @@ _TELLING = 4  # words of a hint besides the name
 _WORDS = range(6, 41)  # of a sentence that is asked about
 _LONGEST_LINE = 160
 _LONGEST_SPAN = 40
-_GUESSED = frozenset({"-1", "0", "1", "0.0", "1.0"})
+_GUESSED = frozenset({"-1", "0", "1", "0.0", "1.0", "True", "False", "None", "true", "false", "null"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _of_prose(chunk: Chunk) -> Iterator[Fact]:
         spans = [match for match in _SPAN.finditer(sentence) if 3 <= len(match["said"]) <= _LONGEST_SPAN]
         for match in sorted((*_NUMBER.finditer(sentence), *spans), key=lambda match: match.start()):
             answer = match["said"] if match.re is _SPAN else match[0]
-            if len(_places(answer, sentence)) == 1:
+            if answer not in _GUESSED and len(_places(answer, sentence)) == 1:
                 gap = sentence[: match.start()] + GAP + sentence[match.end() :]
                 yield Fact(chunk.title, "gap", (answer,), gap)
 

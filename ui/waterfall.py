@@ -13,7 +13,7 @@ from agent.scores import Score
 from agent.tracing import SpanRecord, TraceSummary
 from ui import markup
 from ui.render import visible
-from ui.traced import dollars, spending, when
+from ui.traced import spending, when
 
 LONGEST_VALUE = 2_000
 """Characters of an attribute's value."""
@@ -75,7 +75,7 @@ def head(records: Sequence[SpanRecord], given: Sequence[Score] = ()) -> str:
     roots = [record for record in records if record.depth == 0]
     spent = sum((record.spent for record in roots[1:]), roots[0].spent)
     facts = [when(root.span.start_ns / 1e9), f"{took:.2f} s", f"{len(records)} spans"]
-    facts.append(spending(spent) or dollars(0.0))
+    facts += filter(None, [spending(spent)])
     scored = "".join(
         f"<li>{markup.escaped(each.name)} <b>{each.value:g}</b> {markup.escaped(_short(each.comment, 200))}</li>"
         for each in given
@@ -117,7 +117,7 @@ def _cells(records: Sequence[SpanRecord] | None) -> str:
 
 def _row(record: SpanRecord, begin: int, whole: int) -> str:
     span = record.span
-    start = round(100 * (span.start_ns - begin) / whole)
+    start = min(round(100 * (span.start_ns - begin) / whole), 99)  # what is over at once can be seen, too
     length = min(round(100 * (span.end_ns - span.start_ns) / whole), 100 - start)
     kind = _KINDS.get(str(span.attributes.get("openinference.span.kind", "")), "other")
     failed = " failed" if span.status == "ERROR" else ""

@@ -168,7 +168,7 @@ def test_starting_again_changes_the_file_and_completes_the_last_one(tmp_path: Pa
 def test_spans_are_written_at_exit_without_a_close(file: Path) -> None:
     script = (
         "import sys, pathlib; from agent.tracing import start_tracing; from opentelemetry import trace;"
-        "start_tracing(pathlib.Path(sys.argv[1])); trace.get_tracer('t').start_span('run').end()"
+        "start_tracing(pathlib.Path(sys.argv[1])); trace.get_tracer('hoplite.t').start_span('run').end()"
     )
     subprocess.run([sys.executable, "-c", script, str(file)], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert [span.name for span in only_trace(file)] == ["run"]
@@ -285,6 +285,13 @@ def test_a_span_tells_what_all_calls_below_it_took_and_one_without_a_price_makes
     assert (took["step 1"], took["answer"], took["run"]) == ((2, 30, 0.75), (1, 30, None), (3, 60, None))
     assert summary.dollars is None
     assert "$ unknown" in trace_line(summary)
+
+
+def test_spans_of_other_libraries_are_not_kept(tracing: Tracing, file: Path) -> None:
+    otel.get_tracer("fastapi").start_span("GET /").end()
+    tracer.start_span("run").end()
+    tracing.close()
+    assert [each.name for each in traces(file)] == ["run"]
 
 
 def test_runs_of_one_session_are_summed_up(tracing: Tracing, file: Path) -> None:

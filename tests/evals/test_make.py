@@ -78,6 +78,7 @@ def test_a_page_gives_the_number_or_code_that_stands_once_in_a_sentence() -> Non
     assert facts(prose("a.md", "Buoys", text)) == [Fact("Buoys", "gap", ("14",), gap)]
     spans = "Either `Alder` here or `Coot` there says what the others do not."
     assert [fact.answers for fact in facts(prose("a.md", "Buoys", spans))] == [("Alder",), ("Coot",)]
+    assert facts(prose("a.md", "Buoys", "Where the buoy is `True` it is out at sea and sends.")) == []
     assert facts(prose("a.md", "Buoys", "Of 14 buoys of the marsh at least 14 are always out.")) == []
 
 
