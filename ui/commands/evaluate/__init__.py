@@ -14,6 +14,7 @@ from ui.lazy import LazyGroup
         "retrieval": "ui.commands.evaluate.retrieval:retrieval",
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
+        "import": "ui.commands.evaluate.import_:import_",
         "injection": "ui.commands.evaluate.injection:injection",
     },
 )
