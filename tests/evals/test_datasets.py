@@ -65,6 +65,12 @@ def test_a_supporting_id_that_the_corpus_lacks_is_an_error(tmp_path: Path) -> No
         load_dataset(folder(tmp_path, {**ASKED, "supporting_ids": ["d1", "d9"]}))
 
 
+def test_a_dataset_s_unanswerable_question_has_no_answers(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"questions\.jsonl:1: 'q1' is unanswerable and has answers"):
+        load_dataset(folder(tmp_path, {**ASKED, "unanswerable": True}))
+    assert load_dataset(folder(tmp_path, {**ASKED, "unanswerable": True, "answers": []})).questions[0].unanswerable
+
+
 def test_a_missing_or_empty_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         load_dataset(tmp_path)
