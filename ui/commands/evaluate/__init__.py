@@ -14,6 +14,7 @@ from ui.lazy import LazyGroup
         "retrieval": "ui.commands.evaluate.retrieval:retrieval",
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
+        "report": "ui.commands.evaluate.report:report",
         "injection": "ui.commands.evaluate.injection:injection",
     },
 )

@@ -1,0 +1,94 @@
+"""The report of a run: one HTML page, or a few lines of Markdown for a pull request."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from evals import report_page as page
+from evals.compare import compare
+from evals.machine import this_machine
+from evals.report_markdown import markdown as as_markdown
+from evals.run_summary import Summary, Tally
+from evals.runner import answers
+from evals.types import Finished
+from ingest.errors import UserError
+from ingest.ids import digest
+
+
+def lines_of(run: Path) -> Iterator[Finished]:
+    """Yield a run's finished questions. Raises UserError where the folder holds no run or it is damaged."""
+    yield from answers(run)
+
+
+def heading_of(run: Path) -> page.Heading:
+    """Return what a run's report begins with. Raises UserError where the folder holds no run."""
+    try:
+        made: dict[str, str] = json.loads((run / "run.json").read_bytes())["fingerprint"]
+        ended = (run / "answers.jsonl").stat().st_mtime
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{run} holds no run that can be read ({error}). Give the folder of an `eval run`.") from error
+    return page.Heading(
+        name=run.resolve().name,
+        ended=time.strftime("%Y-%m-%d %H:%M", time.localtime(ended)),
+        machine=str(this_machine()),
+        fingerprint=made,
+        short=digest(json.dumps(made, sort_keys=True).encode())[:12],
+    )
+
+
+def write(run: Path, out: Path, tree_of: page.TreeOf, *, against: Path | None = None) -> Summary:
+    """Write the page of a run to `out`, whole or not at all and readable by its owner alone, and return its numbers.
+
+    `against` is another run over the same questions, whose difference is shown. The run is read once, line by line:
+    the lines of all answers wait in a file until what stands above them is known.
+    Raises UserError where a folder holds no run or is damaged, or `out` cannot be written.
+    """
+    heading = heading_of(run)
+    sections = [page.compared(compare(against, run))] if against else []
+    tally = Tally()
+    fresh = out.with_name(f"{out.name}.new")
+    try:
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as rows:
+            for line in lines_of(run):
+                tally.add(line)
+                if line.error is None:
+                    rows.write(page.row(line))
+            summary = tally.summary()
+            with open(fresh, "w", encoding="utf-8", opener=_private) as file:
+                file.writelines(page.opening(heading, summary, sections))
+                file.writelines(page.failures(summary, tally.broken))
+                file.writelines(page.questions(tally.worst, summary, tree_of))
+                if summary.answered > len(tally.worst):
+                    file.write(page.rows_opening(summary))
+                    rows.seek(0)
+                    shutil.copyfileobj(rows, file)
+                    file.write(page.ROWS_CLOSING)
+                file.write(page.closing())
+        fresh.replace(out)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise UserError(f"{out} cannot be written ({error.strerror}). Name another file with --out.") from error
+    return summary
+
+
+def summary_of(run: Path) -> Summary:
+    """Return a run's numbers. Raises UserError where the folder holds no run or it is damaged."""
+    tally = Tally(details=0)
+    for line in lines_of(run):
+        tally.add(line)
+    return tally.summary()
+
+
+def markdown(run: Path, *, against: Path | None = None) -> str:
+    """Return a run's numbers as Markdown. Raises UserError as `write` does."""
+    return as_markdown(heading_of(run), summary_of(run), compare(against, run) if against else None)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
