@@ -17,6 +17,7 @@ import click
 from evals.benchmark_results import Ahead, Result, Row, Section, Value, load, recorded
 from evals.datasets import load_questions
 from evals.report_markdown import code
+from ingest.errors import UserError
 
 RESULTS = Path(__file__).parent / "results"
 SETS = Path(__file__).parent / "sets"
@@ -141,7 +142,10 @@ def main(ctx: click.Context) -> None:
 @click.option("--into", type=click.Path(path_type=Path), default=RESULTS, help="Where results are kept.")
 def record(source: Path, section: Section, label: str, set_: str, said: str, beside: Path | None, into: Path) -> None:
     """Keep what SOURCE came to as a result, in the place of an earlier one of the same."""
-    result = recorded(source, section, label, set_, said, beside)
+    try:
+        result = recorded(source, section, label, set_, said, beside)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
     target = into / f"{result.file}.json"
     target.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
     click.echo(f"Wrote {target.name}.")

@@ -23,6 +23,7 @@ _VALUE = 58
 _LONGEST_LABEL = 16
 _BINS = 20
 _HEIGHT = 110
+_NAME = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,13 @@ def histogram(title: str, values: Sequence[float], marks: Mapping[str, float], u
             f' height="{tall:.1f}"><title>{_text(range_)}: {count:,}</title></rect>'
         )
     parts.append(f'<line class="axis" x1="0" x2="{WIDTH}" y1="{_HEIGHT + 14}" y2="{_HEIGHT + 14}"/>')
+    free = 0.0
     for name, value in marks.items():
         x = WIDTH * min(1.0, value / top) if top else 0.0
-        side = "end" if x > WIDTH - 40 else "start"
-        parts += [
-            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{_HEIGHT + 14}"/>',
-            f'<text class="faint" x="{x + (-4 if side == "end" else 4):.1f}" y="11" text-anchor="{side}">'
-            f"{_text(name)}</text>",
-        ]
+        parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{_HEIGHT + 14}"/>')
+        if free <= x <= WIDTH - _NAME:  # a name that has no room is left out, and stands in the description
+            parts.append(f'<text class="faint" x="{x + 4:.1f}" y="11">{_text(name)}</text>')
+            free = x + _NAME
     parts += [
         f'<text class="faint" x="0" y="{_HEIGHT + 30}">0</text>',
         f'<text class="faint" x="{WIDTH}" y="{_HEIGHT + 30}" text-anchor="end">'

@@ -72,8 +72,9 @@ def write(run: Path, out: Path, tree_of: page.TreeOf, *, against: Path | None = 
                 file.write(page.closing())
         fresh.replace(out)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise UserError(f"{out} cannot be written ({error.strerror}). Name another file with --out.") from error
+    finally:
+        fresh.unlink(missing_ok=True)
     return summary
 
 

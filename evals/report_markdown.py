@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from agent.guard import visible
 from evals.compare import Comparison
 from evals.estimates import Estimate
-from evals.report_page import Heading, percent
+from evals.report_page import Heading, percent, signed
 from evals.run_summary import Slice, Summary, percentiles
 
 _SLICES = 12
@@ -64,11 +64,7 @@ def _difference(compared: Comparison | None, name: str) -> str:
     if name not in compared.metrics:
         return " – |"
     found = compared.metrics[name].difference
-    return f" {_signed(found.mean)} [{_signed(found.low)}, {_signed(found.high)}] |"
-
-
-def _signed(share: float) -> str:
-    return percent(share) if share < 0 else f"+{percent(share)}"
+    return f" {signed(found.mean)} [{signed(found.low)}, {signed(found.high)}] |"
 
 
 def _slice(each: Slice, main: str) -> str:

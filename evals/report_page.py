@@ -26,6 +26,7 @@ TreeOf = Callable[[str], str | None]
 """Gives a trace as lines of text by its id, None where it is not there any more."""
 
 _LONGEST_TEXT = 4_000
+_LONGEST_HEAD = 240
 _LONGEST_ROW = 160
 _LONGEST_FACT = 2_000
 _CHARTED = 12
@@ -66,8 +67,9 @@ def opening(heading: Heading, summary: Summary, sections: Iterable[str] = ()) ->
     yield _metrics(summary)
     yield from sections
     yield '<h2 id="slices">Slices</h2>\n'
-    yield _slices("type", summary.types, summary.main)
-    yield _slices("tag", summary.tags, summary.main)
+    yield _slice_charts(summary)
+    yield _slices("type", summary.types)
+    yield _slices("tag", summary.tags)
     yield '<h2 id="time">Time and tokens</h2>\n'
     yield _time(summary)
 
@@ -86,7 +88,7 @@ def compared(comparison: Comparison) -> str:
     return (
         f'<h2 id="against">Beside {first}</h2>\n<p>Over the {comparison.questions:,} questions that both answered, '
         "paired by question. A difference whose interval holds 0 may be chance.</p>\n"
-        + table(["metric, %", first, second, "difference and its 95 % interval"], rows)
+        + table(["%", first, second, "difference [95 %]"], rows)
     )
 
 
@@ -163,7 +165,7 @@ def question(line: Finished, tree_of: TreeOf) -> str:
     tone = "good" if value >= 1 else "bad" if value <= 0 else ""
     gold = " · ".join(line.answers) if line.answers else "(that the sources do not say)" if line.unanswerable else ""
     facts = [
-        ("question", text(_cut(line.question, _LONGEST_TEXT))),
+        ("question", text(_cut(line.question, _LONGEST_TEXT)) if len(line.question) > _LONGEST_HEAD else ""),
         ("gold", text(_cut(gold, _LONGEST_TEXT))),
         ("answer", text(_cut(_said(line), _LONGEST_TEXT))),
         ("note", text(_cut(line.note, _LONGEST_TEXT))),
@@ -173,7 +175,7 @@ def question(line: Finished, tree_of: TreeOf) -> str:
     ]
     parts = [
         f'<details class="question"><summary><span class="score {tone}">'
-        f"{percent(value) if line.scores else '–'}</span> {text(_cut(line.question, 240))}"
+        f"{percent(value) if line.scores else '–'}</span> {text(_cut(line.question, _LONGEST_HEAD))}"
         f'<span class="id">{text(line.id)}{_again(line)}</span></summary><div>\n<dl>',
         *(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts if value),
         "</dl>\n",
@@ -203,6 +205,12 @@ def percent(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:.1f}"  # + 0.0: no "-0.0"
 
 
+def signed(share: float) -> str:
+    """Return a difference from -1 to 1 as per cent, with its sign."""
+    shown = percent(share)
+    return shown if shown == "0.0" or share < 0 else f"+{shown}"
+
+
 def measured(found: Estimate) -> str:
     """Return a mean with its interval."""
     return f"{percent(found.mean)} <i>[{percent(found.low)}, {percent(found.high)}]</i>"
@@ -210,8 +218,7 @@ def measured(found: Estimate) -> str:
 
 def _apart(found: Difference) -> str:
     tone = "good" if found.low > 0 else "bad" if found.high < 0 else "faint"
-    mean, low, high = (f"{'' if share < 0 else '+'}{percent(share)}" for share in (found.mean, found.low, found.high))
-    return f'<span class="{tone}">{mean}</span> <i>[{low}, {high}]</i>'
+    return f'<span class="{tone}">{signed(found.mean)}</span> <i>[{signed(found.low)}, {signed(found.high)}]</i>'
 
 
 def _facts(heading: Heading, summary: Summary) -> str:
@@ -225,7 +232,7 @@ def _facts(heading: Heading, summary: Summary) -> str:
         cells.append((f"{percent(found.mean)} %", f"{text(summary.main)}, n = {found.count:,}"))
     for name, seconds in list(percentiles(summary.seconds).items())[:1]:
         cells.append((f"{seconds:.2f} s", f"an answer ({name})"))
-    cells.append((text(heading.short), "fingerprint"))
+    cells.append((f"<code>{text(heading.short)}</code>", "fingerprint"))
     return f'<div class="facts">{"".join(f"<div><b>{a}</b><span>{b}</span></div>" for a, b in cells)}</div>\n'
 
 
@@ -246,11 +253,26 @@ def _metrics(summary: Summary) -> str:
         return "<p>No question was scored.</p>\n"
     rows = [[text(name), measured(found), f"{found.count:,}"] for name, found in summary.metrics.items()]
     charted = [Bar(name, m.mean, m.low, m.high, m.count) for name, m in summary.metrics.items()]
-    shown = table(["metric", "mean, %, and its 95 % interval", "questions"], rows)
+    shown = table(["metric", "mean, % [95 %]", "n"], rows)
     return f'<div class="charts"><div>{shown}</div>{_figure("Every metric", bars("Every metric", charted))}</div>\n'
 
 
-def _slices(kind: str, slices: Sequence[Slice], main: str | None) -> str:
+def _slice_charts(summary: Summary) -> str:
+    """The main metric by type and by tag, of the largest slices."""
+    main = summary.main
+    if main is None:
+        return ""
+    figures = []
+    for kind, slices in (("type", summary.types), ("tag", summary.tags)):
+        found = [(each.label, each.metrics[main]) for each in slices if main in each.metrics]
+        charted = [Bar(label, m.mean, m.low, m.high, m.count) for label, m in found[:_CHARTED]]
+        if len(charted) > 1:
+            title = f"{main} by {kind}"
+            figures.append(_figure(title, bars(title, charted)))
+    return f'<div class="charts">{"".join(figures)}</div>\n' if figures else ""
+
+
+def _slices(kind: str, slices: Sequence[Slice]) -> str:
     if not slices:
         return f'<p class="note">No question has a {kind}.</p>\n'
     columns = [name for name in COLUMNS if any(name in each.metrics for each in slices)]
@@ -265,14 +287,7 @@ def _slices(kind: str, slices: Sequence[Slice], main: str | None) -> str:
     ]
     shown = table([kind, "answered", "failed", *map(text, columns)], rows)
     more = f'<p class="note">The {_MOST} largest of {len(slices):,}.</p>\n' if len(slices) > _MOST else ""
-    charted = [
-        Bar(each.label, m.mean, m.low, m.high, m.count)
-        for each in slices[:_CHARTED]
-        if main and (m := each.metrics.get(main))
-    ]
-    title = f"{main} by {kind}"
-    figure = f'<div class="charts">{_figure(title, bars(title, charted))}</div>\n' if len(charted) > 1 else ""
-    return f"<h3>By {kind}</h3>\n{figure}{shown}{more}"
+    return f"<h3>By {kind}</h3>\n{shown}{more}"
 
 
 def _time(summary: Summary) -> str:
@@ -293,7 +308,7 @@ def _time(summary: Summary) -> str:
     return (
         f'<div class="charts">{figures}</div>\n'
         + table(["", *took], rows)
-        + (table(["used", "in all", "an answer", "answers that tell"], used) if used else "")
+        + (table(["used", "in all", "an answer", "n"], used) if used else "")
     )
 
 

@@ -170,7 +170,8 @@ class Tally:
 
     def _estimate(self, name: str, ids: set[str] | None = None) -> Estimate:
         scores = self._scores[name]
-        return estimate([total / count for id_, (total, count) in scores.items() if ids is None or id_ in ids])
+        of = scores.values() if ids is None else [scores[id_] for id_ in ids if id_ in scores]
+        return estimate([total / count for total, count in of])
 
 
 def ordering(line: Finished) -> float:
