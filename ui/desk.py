@@ -35,6 +35,11 @@ class Workdesk:
         """What gives an indexed file as it is now."""
         return self._opened().resolve
 
+    @property
+    def traces(self) -> Path:
+        """The file of the workspace's traces."""
+        return self._opened().workspace.traces
+
     def agent(self) -> Asked:
         """Return an agent for one question. What leaves this machine is in `about`, which the page shows first."""
         return agent_for(self._opened(), self._chosen, told=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Collection, Sequence
+from urllib.parse import quote
 
 from ui.render import visible
 
@@ -82,6 +83,11 @@ def lines(numbered: Sequence[tuple[int, str]], cited: range) -> str:
 def folded(title: str, body: str, *, name: str = "", opened: bool = False) -> str:
     """Return a part that opens and closes. `title`, `body` and the class `name` are HTML already."""
     return f'<details class="{name}"{" open" if opened else ""}><summary>{title}</summary>{body}</details>'
+
+
+def opens(view: str, what: str, title: str) -> str:
+    """Return a link that shows another view of the page with something open in it, such as a trace; `title` is text."""
+    return f'<a class="opens" href="#open/{view}/{quote(what, safe="")}">{escaped(title)}</a>'
 
 
 def _inline(text: str, labels: Collection[str]) -> str:

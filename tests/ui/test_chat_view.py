@@ -1,4 +1,4 @@
-"""The page's handlers, with a scripted agent."""
+"""The chat's handlers, with a scripted agent."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class Desk:
 
 
 def test_stop_ends_the_run_of_its_own_session_alone() -> None:
-    from ui.app import Page
+    from ui.views.chat import ChatView
 
     desk = Desk()
-    page = Page(desk)
+    page = ChatView(desk)
     mine, other = page.ask("mine", "a"), page.ask("other", "b")
     for run in (mine, other):
         assert "plan for" in [next(run), next(run)][1][0]
@@ -69,10 +69,10 @@ def test_stop_ends_the_run_of_its_own_session_alone() -> None:
 
 
 def test_a_follow_up_is_asked_written_out_in_its_own_session_until_its_page_is_left() -> None:
-    from ui.app import Page
+    from ui.views.chat import ChatView
 
     desk = Desk()
-    page = Page(desk)
+    page = ChatView(desk)
 
     def ask(question: str, session: str) -> str:
         run = page.ask(question, session)
@@ -88,22 +88,22 @@ def test_a_follow_up_is_asked_written_out_in_its_own_session_until_its_page_is_l
 
 
 def test_what_the_user_can_fix_is_said_on_the_page() -> None:
-    from ui.app import Page
+    from ui.views.chat import ChatView
 
     class Without(Desk):
         def agent(self) -> Waits:
             raise ModelUnavailable("run `hoplite models pull`")
 
-    page = Page(Without())
+    page = ChatView(Without())
     assert "hoplite models pull" in list(page.ask("q", "a"))[-1][1]
     assert page.about() == "<p><b>fetch &lt;them&gt;</b></p>"
 
 
 def test_an_empty_question_asks_nobody() -> None:
-    from ui.app import Page
+    from ui.views.chat import ChatView
 
     desk = Desk()
-    assert "Type a question" in list(Page(desk).ask("  ", "a"))[-1][1]
+    assert "Type a question" in list(ChatView(desk).ask("  ", "a"))[-1][1]
     assert desk.agents == []
 
 
@@ -111,13 +111,13 @@ def test_a_desk_without_a_workspace_says_what_to_do_and_finds_one_made_later(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from retrieval.indexing import index
-    from ui.app import Page
+    from ui.views.chat import ChatView
 
     monkeypatch.chdir(folder)
     with Workdesk(None, {"model": "none"}) as desk:
-        assert "hoplite index" in Page(desk).about()
+        assert "hoplite index" in ChatView(desk).about()
         index([folder])
-        assert "3 documents" in Page(desk).about()
+        assert "3 documents" in ChatView(desk).about()
 
 
 HOLD = """
