@@ -9,7 +9,7 @@ from statistics import median
 
 from evals import metrics
 from evals.retrieval_eval import Difference, paired
-from evals.runner import answers
+from evals.run_files import answers
 from evals.types import Finished
 from ingest.errors import UserError
 

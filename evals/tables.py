@@ -9,7 +9,7 @@ from evals.compare import Comparison
 from evals.injection import NO_ATTACK
 from evals.injection_run import InjectionReport
 from evals.retrieval_eval import Difference, RetrievalReport
-from evals.runner import RunReport
+from evals.run_report import PERCENTILES, RunReport
 
 
 def retrieval_table(report: RetrievalReport) -> str:
@@ -53,18 +53,22 @@ def ablation_table(report: AblationReport) -> str:
 
 
 def run_table(report: RunReport) -> str:
-    """One line a metric, then errors, usage and time."""
-    rows = [["metric", "%"], *([name, _percent(value)] for name, value in report.metrics.items())]
+    """One line a metric with how many answers it is over, then errors, usage and time."""
+    rows = [["metric", "%", "n"]]
+    rows += [[name, _percent(value), str(report.counts[name])] for name, value in report.metrics.items()]
     parts = [_used(name, amount) for name, amount in report.usage.items()]
     usage = ", ".join([*parts, *(["dollars unknown"] if parts and "dollars" not in report.usage else [])])
+    times = f" {report.answers} times" if report.answers > report.questions else ""
     errors = f", {report.errors} failed and in no metric" if report.errors else ""
-    return "\n".join(
-        [
-            f"{report.run}: {report.questions} questions{errors}",
-            *table(rows),
-            f"{report.timings['answers']:.1f} s" + (f"; {usage}" if usage else ""),
-        ]
-    )
+    each = ", ".join(f"{name} {report.timings[name]:.1f}" for name in PERCENTILES if name in report.timings)
+    lines = [
+        f"{report.run}: {report.questions} questions{times}{errors}",
+        *table(rows),
+        f"{report.timings['answers']:.1f} s" + (f" ({each} each)" if each else "") + (f"; {usage}" if usage else ""),
+    ]
+    if report.missing:
+        lines.append(f"{report.ended} ended the run: {report.missing} not asked. --resume with a higher one goes on.")
+    return "\n".join(lines)
 
 
 def _used(name: str, amount: float) -> str:

@@ -17,7 +17,8 @@ from agent.models import Message
 from agent.testing import ScriptedModel
 from agent.types import Limits
 from evals.datasets import Question
-from evals.runner import answers, run
+from evals.run_files import answers
+from evals.runner import run
 from evals.types import Finished, RunAnswer
 from tests.agent.fake_library import FakeLibrary
 

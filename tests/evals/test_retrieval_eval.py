@@ -14,7 +14,7 @@ from evals import dataset_store as cached
 from evals.dataset_store import Indexing, as_document, dataset_cache, dataset_store
 from evals.datasets import Dataset, Question, Record
 from evals.retrieval_eval import bootstrap, evaluate_retrieval
-from evals.runner import RunReport
+from evals.run_report import RunReport
 from evals.tables import retrieval_table, run_table
 from ingest.errors import WorkspaceBusy
 from ingest.ids import chunk_id
@@ -212,6 +212,6 @@ def test_tables_show_every_stage_and_metric(tmp_path: Path) -> None:
     assert head == "herons: 2 questions, 1 without gold skipped"
     assert len({len(line) for line in (columns, bm25, hops)}) == 1
     assert hops.split()[:3] == ["hops", "50.0", "50.0"]
-    table = run_table(RunReport("r", 3, 1, {"f1": 0.5}, {"tokens": 1200}, {"answers": 2.0}))
+    table = run_table(RunReport("r", 3, 1, {"f1": 0.5}, {"tokens": 1200}, {"answers": 2.0}, {"f1": 2}))
     assert "1 failed" in table
-    assert "f1      50.0" in table
+    assert "f1      50.0  2" in table
