@@ -297,8 +297,14 @@ def rate(path: Path, id_or_prefix: str, *, good: bool, note: str = "") -> str:
     with reading(path) as connection:
         trace_id = _only(connection, id_or_prefix)
     with _told("rated", path):
-        keep(path, Score(trace_id, FEEDBACK, float(good), note, time.time()))
+        keep(path, [Score(trace_id, FEEDBACK, float(good), note, time.time())])
     return trace_id
+
+
+def disliked(path: Path) -> frozenset[str]:
+    """Return the traces whose answers were noted as bad. Raises UserError where the file cannot be read."""
+    with reading(path) as connection:
+        return frozenset(str(row["trace_id"]) for row in connection.execute("SELECT * FROM feedback WHERE NOT good"))
 
 
 def prune(path: Path, *, keep_days: float = trace_file.KEEP_DAYS, max_bytes: int = trace_file.MAX_BYTES) -> int:

@@ -327,7 +327,7 @@ def _versions(fingerprint: Mapping[str, str]) -> dict[str, str]:
     except ValueError:
         settings = {}
     model = fingerprint.get("model") or (settings.get("model") if isinstance(settings, dict) else None)
-    named = {"model": model, "agent": fingerprint.get("agent")}
+    named = {"model": model, "agent": fingerprint.get("agent"), "code": fingerprint.get("code")}
     said = {name: str(value) for name, value in named.items() if value}
     if said.get("model", "").startswith("local:"):
         said["model"] = f"local:{Path(said['model']).name}"

@@ -7,38 +7,34 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from evals import report_page as page
+from evals.agreement import judged_with_agreement
 from evals.compare import compare
 from evals.machine import this_machine
 from evals.report_markdown import markdown as as_markdown
+from evals.run_files import ANSWERS, finished, read_run
 from evals.run_summary import Summary, Tally
-from evals.runner import answers
-from evals.types import Finished
 from ingest.errors import UserError
 from ingest.ids import digest
 
 
-def lines_of(run: Path) -> Iterator[Finished]:
-    """Yield a run's finished questions. Raises UserError where the folder holds no run or it is damaged."""
-    yield from answers(run)
-
-
 def heading_of(run: Path) -> page.Heading:
-    """Return what a run's report begins with. Raises UserError where the folder holds no run."""
+    """Return what a run's report begins with. Raises UserError where the folder holds no run or a damaged one."""
+    made = read_run(run)
     try:
-        made: dict[str, str] = json.loads((run / "run.json").read_bytes())["fingerprint"]
-        ended = (run / "answers.jsonl").stat().st_mtime
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{run} holds no run that can be read ({error}). Give the folder of an `eval run`.") from error
+        ended = (run / ANSWERS).stat().st_mtime
+    except OSError as error:
+        raise UserError(
+            f"{run / ANSWERS} cannot be read ({error.strerror}). Give the folder of an `eval run`."
+        ) from error
     return page.Heading(
-        name=run.resolve().name,
+        name=made.name,
         ended=time.strftime("%Y-%m-%d %H:%M", time.localtime(ended)),
         machine=str(this_machine()),
-        fingerprint=made,
-        short=digest(json.dumps(made, sort_keys=True).encode())[:12],
+        fingerprint=made.fingerprint,
+        short=digest(json.dumps(dict(made.fingerprint), sort_keys=True).encode())[:12],
     )
 
 
@@ -50,12 +46,13 @@ def write(run: Path, out: Path, tree_of: page.TreeOf, *, against: Path | None = 
     Raises UserError where a folder holds no run or is damaged, or `out` cannot be written.
     """
     heading = heading_of(run)
-    sections = [page.compared(compare(against, run))] if against else []
+    sections = [page.judged(found)] if (found := judged_with_agreement(run)) else []
+    sections += [page.compared(compare(against, run))] if against else []
     tally = Tally()
     fresh = out.with_name(f"{out.name}.new")
     try:
         with tempfile.TemporaryFile("w+", encoding="utf-8") as rows:
-            for line in lines_of(run):
+            for line in finished(run):
                 tally.add(line)
                 if line.error is None:
                     rows.write(page.row(line))
@@ -81,14 +78,15 @@ def write(run: Path, out: Path, tree_of: page.TreeOf, *, against: Path | None = 
 def summary_of(run: Path) -> Summary:
     """Return a run's numbers. Raises UserError where the folder holds no run or it is damaged."""
     tally = Tally(details=0)
-    for line in lines_of(run):
+    for line in finished(run):
         tally.add(line)
     return tally.summary()
 
 
 def markdown(run: Path, *, against: Path | None = None) -> str:
     """Return a run's numbers as Markdown. Raises UserError as `write` does."""
-    return as_markdown(heading_of(run), summary_of(run), compare(against, run) if against else None)
+    compared = compare(against, run) if against else None
+    return as_markdown(heading_of(run), summary_of(run), judged_with_agreement(run), compared)
 
 
 def _private(path: str, flags: int) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agent.guard import visible
+from evals.agreement import Judged
 from evals.compare import Comparison
 from evals.estimates import Estimate
 from evals.report_page import Heading, percent, signed
@@ -13,12 +14,13 @@ from evals.run_summary import Slice, Summary, percentiles
 _SLICES = 12
 
 
-def markdown(heading: Heading, summary: Summary, compared: Comparison | None) -> str:
-    """Return a table of the metrics, with the differences from another run where there is one, and of the types."""
-    return "\n".join(_lines(heading, summary, compared)) + "\n"
+def markdown(heading: Heading, summary: Summary, judged: Sequence[Judged], compared: Comparison | None) -> str:
+    """Return a table of the metrics, with the differences from another run where there is one, what a model judged, and
+    a table of the types."""
+    return "\n".join(_lines(heading, summary, judged, compared)) + "\n"
 
 
-def _lines(heading: Heading, summary: Summary, compared: Comparison | None) -> Iterator[str]:
+def _lines(heading: Heading, summary: Summary, judged: Sequence[Judged], compared: Comparison | None) -> Iterator[str]:
     failed = f"{summary.failed:,} of {summary.lines:,} failed and are in no mean" if summary.failed else "none failed"
     again = f" ({summary.lines:,} answers with repeats)" if summary.lines > summary.questions else ""
     yield f"### Evaluation: {code(heading.name)}"
@@ -31,6 +33,14 @@ def _lines(heading: Heading, summary: Summary, compared: Comparison | None) -> I
         yield f"|---|---|---|{'---|' if compared else ''}"
         for name, found in summary.metrics.items():
             yield f"| {code(name)} | {_measured(found)} | {found.count:,} |{_difference(compared, name)}"
+        yield ""
+    if judged:
+        yield "| judged by a model | passed, % [95 %] | n | agreement with people |"
+        yield "|---|---|---|---|"
+        for row in judged:
+            low, high = row.interval
+            share = f"{percent(row.share)} [{percent(low)}, {percent(high)}]"
+            yield f"| {code(row.rubric)} | {share} | {row.count:,} | {code(row.beside)} |"
         yield ""
     if took := percentiles(summary.seconds):
         yield "Seconds an answer: " + ", ".join(f"{name} {value:.2f}" for name, value in took.items()) + "."

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from agent.guard import visible
+from evals.agreement import Judged
 from evals.charts import Bar, bars, histogram
 from evals.compare import Comparison
 from evals.estimates import Estimate
@@ -72,6 +73,26 @@ def opening(heading: Heading, summary: Summary, sections: Iterable[str] = ()) ->
     yield _slices("tag", summary.tags)
     yield '<h2 id="time">Time and tokens</h2>\n'
     yield _time(summary)
+
+
+def judged(found: Sequence[Judged]) -> str:
+    """Return what a model judged of the run, beside each number how far it agrees with people, as a section."""
+    rows = [
+        [
+            text(row.rubric),
+            f"{percent(row.share)} <i>[{percent(row.interval[0])}, {percent(row.interval[1])}]</i>",
+            f"{row.count:,}",
+            f"{row.unjudged:,}",
+            text(row.beside),
+            text(_cut(f"{row.judge}, {row.prompt}", 80)),
+        ]
+        for row in found
+    ]
+    return (
+        '<h2 id="judged">Judged by a model</h2>\n<p>A judge is worth what its agreement with people is; one that is '
+        "not calibrated says little. <code>hoplite eval judge calibrate</code> measures it.</p>\n"
+        + table(["rubric", "passed, % [95 %]", "n", "unjudged", "agreement with people", "judge and prompt"], rows)
+    )
 
 
 def compared(comparison: Comparison) -> str:
@@ -253,8 +274,18 @@ def _metrics(summary: Summary) -> str:
         return "<p>No question was scored.</p>\n"
     rows = [[text(name), measured(found), f"{found.count:,}"] for name, found in summary.metrics.items()]
     charted = [Bar(name, m.mean, m.low, m.high, m.count) for name, m in summary.metrics.items()]
-    shown = table(["metric", "mean, % [95 %]", "n"], rows)
+    shown = table(["metric", "mean, % [95 %]", "n"], rows) + _declining(summary)
     return f'<div class="charts"><div>{shown}</div>{_figure("Every metric", bars("Every metric", charted))}</div>\n'
+
+
+def _declining(summary: Summary) -> str:
+    """How well the run declined, where it was asked what can be answered and what cannot."""
+    found = summary.declined
+    if found is None:
+        return ""
+    kinds = (("precision", found.precision, found.declined), ("recall", found.recall, found.unanswerable))
+    rows = [[name, "–" if share is None else percent(share), f"{count:,}"] for name, share, count in kinds]
+    return table(["declining, answer by answer", "%", "of"], rows)
 
 
 def _slice_charts(summary: Summary) -> str:

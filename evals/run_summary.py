@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evals.estimates import Estimate, estimate
+from evals.metrics import Declined, declined
+from evals.scoring import NAMES
 from evals.types import Finished
 
 DETAILS = 300
@@ -44,7 +46,8 @@ class Summary:
 
     `questions` are told apart by id, `lines` counts them with their repeats, `failed` those lines that ended in an
     error, which are in no metric. A question that was asked several times counts in a mean once, with the mean of its
-    answers. `main` is the metric that questions are ordered by, None where nothing was scored. `seconds` and `tokens`
+    answers. `declined` is how well the run declined, None unless it was asked both what can be answered and what
+    cannot. `main` is the metric that questions are ordered by, None where nothing was scored. `seconds` and `tokens`
     are those of each answered line; `usage` are sums over these, with the number of lines that told them.
     """
 
@@ -53,6 +56,7 @@ class Summary:
     failed: int
     main: str | None
     metrics: Mapping[str, Estimate]
+    declined: Declined | None
     types: Sequence[Slice]
     tags: Sequence[Slice]
     seconds: Sequence[float]
@@ -100,6 +104,7 @@ class Tally:
         self._tags: dict[str, _Group] = defaultdict(_Group)
         self._seconds, self._tokens = array("d"), array("d")
         self._usage: dict[str, tuple[float, int]] = {}
+        self._declined: list[tuple[bool, bool]] = []
         self._failures: Counter[str] = Counter()
         self._heap: list[tuple[float, int, Finished]] = []
         self._lines = 0
@@ -121,6 +126,7 @@ class Tally:
         for name, value in line.usage.items():
             total, count = self._usage.get(name, (0.0, 0))
             self._usage[name] = (total + value, count + 1)
+        self._declined.append((line.unanswerable, line.abstained))
         self._seconds.append(line.seconds)
         self._tokens.append(line.usage.get("input_tokens", 0) + line.usage.get("output_tokens", 0))
         self._keep(line)
@@ -145,7 +151,8 @@ class Tally:
             lines=self._lines,
             failed=self._all.failed,
             main=next((name for name in (*COLUMNS, *self._scores) if name in self._scores), None),
-            metrics={name: self._estimate(name) for name in self._scores},
+            metrics={name: self._estimate(name) for name in (*NAMES, *self._scores) if name in self._scores},
+            declined=declined(self._declined) if len({asked for asked, _ in self._declined}) > 1 else None,
             types=self._slices(self._types),
             tags=self._slices(self._tags),
             seconds=self._seconds,

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from evals.benchmark_results import Result, load, recorded
 from evals.benchmarks import RESULTS, main, page
 from ingest.errors import UserError
-from tests.evals import made_run
+from tests.evals import long_run
 from tests.evals.test_report import run_of
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def test_the_page_is_what_the_results_say() -> None:
 
 
 def test_a_run_folder_is_recorded_with_its_intervals_its_failures_and_no_place(tmp_path: Path) -> None:
-    found = record(made_run.write(tmp_path / "run", 60))
+    found = record(long_run.write(tmp_path / "run", 60))
     (row,) = found.rows
     assert (found.n, found.failed, row.metrics["f1"].count) == (60, 1, 59)
     assert row.metrics["f1"].low is not None
@@ -60,8 +60,8 @@ def test_a_run_folder_is_recorded_with_its_intervals_its_failures_and_no_place(t
 
 
 def test_how_far_hoplite_is_ahead_comes_from_both_runs(tmp_path: Path) -> None:
-    peer = run_of(tmp_path / "peer", *(replace(made_run.line(n), scores={"f1": 0.25}) for n in range(8)))
-    ours = run_of(tmp_path / "ours", *(replace(made_run.line(n), scores={"f1": 1.0}) for n in range(8)))
+    peer = run_of(tmp_path / "peer", *(replace(long_run.line(n), scores={"f1": 0.25}) for n in range(8)))
+    ours = run_of(tmp_path / "ours", *(replace(long_run.line(n), scores={"f1": 1.0}) for n in range(8)))
     ahead = record(peer, beside=ours).rows[0].ahead["f1"]
     assert (ahead.mean, ahead.low, ahead.high) == (0.75, 0.75, 0.75)
 
@@ -100,11 +100,11 @@ def test_what_no_command_printed_is_refused(tmp_path: Path, data: object) -> Non
 @pytest.mark.parametrize("command", ["python -m evals.x /data/set", "x --out=/tmp/y", "cat ~/set", "x '/a b'"])
 def test_a_command_with_a_folder_of_one_machine_is_refused(tmp_path: Path, command: str) -> None:
     with pytest.raises(UserError, match="folder of this machine"):
-        record(made_run.write(tmp_path / "run", 3), command=command)
+        record(long_run.write(tmp_path / "run", 3), command=command)
 
 
 def test_a_result_that_was_changed_by_hand_out_of_its_form_is_refused(tmp_path: Path) -> None:
-    result = record(made_run.write(tmp_path / "run", 3))
+    result = record(long_run.write(tmp_path / "run", 3))
     (tmp_path / "results").mkdir()
     target = tmp_path / "results" / f"{result.file}.json"
     target.write_text(result.model_dump_json())
@@ -135,7 +135,7 @@ def test_the_page_counts_the_shipped_sets(tmp_path: Path) -> None:
 
 
 def test_recording_again_takes_the_place_of_the_first(tmp_path: Path) -> None:
-    run = made_run.write(tmp_path / "run", 3)
+    run = long_run.write(tmp_path / "run", 3)
     into = tmp_path / "results"
     into.mkdir()
     words = ["record", str(run), "--section", "answers", "--label", "Hoplite", "--set", "x", "--command", COMMAND]

@@ -10,7 +10,8 @@ import pytest
 from agent.testing import ScriptedModel
 from evals.datasets import Dataset, Question, Record
 from evals.peer_llamaindex import METRICS, OURS, PASSAGES, Pipeline, answering, rows
-from evals.runner import answers, run
+from evals.run_files import answers
+from evals.runner import run
 from tests.retrieval.made import HashEmbedder
 
 pytest.importorskip("llama_index.retrievers.bm25", reason="needs `pip install 'hoplite[bench]'`")

@@ -19,7 +19,7 @@ from evals.report import markdown, write
 from evals.run_summary import DETAILS
 from evals.types import Cited, Finished, Shown
 from ingest.errors import UserError
-from tests.evals import made_run
+from tests.evals import long_run
 
 ROOT = Path(__file__).parents[2]
 TAGS = set(
@@ -53,14 +53,14 @@ def page(run: Path, tree_of: Callable[[str], str | None] = lambda trace: None, a
 
 
 def run_of(folder: Path, *lines: Finished) -> Path:
-    made_run.write(folder, 0)
+    long_run.write(folder, 0)
     (folder / "answers.jsonl").write_text("".join(json.dumps(asdict(line)) + "\n" for line in lines))
     return folder
 
 
 def test_nothing_in_a_page_can_run_or_load(tmp_path: Path) -> None:
     line = replace(
-        made_run.line(0),
+        long_run.line(0),
         id=HOSTILE,
         question=HOSTILE,
         answer=HOSTILE,
@@ -88,7 +88,7 @@ def test_nothing_in_a_page_can_run_or_load(tmp_path: Path) -> None:
 
 
 def test_the_policy_lets_a_browser_run_and_fetch_nothing(tmp_path: Path) -> None:
-    found = page(made_run.write(tmp_path / "run", 3))
+    found = page(long_run.write(tmp_path / "run", 3))
     policies = [a["content"] for tag, a in Page(found).tags if a.get("http-equiv") == "Content-Security-Policy"]
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
     assert "<script" not in found
@@ -97,7 +97,7 @@ def test_the_policy_lets_a_browser_run_and_fetch_nothing(tmp_path: Path) -> None
 
 
 def test_a_small_run_is_shown_whole_with_marks_passages_and_traces(tmp_path: Path) -> None:
-    right, wrong = made_run.line(0), replace(made_run.line(1), trace_id="1f2e")
+    right, wrong = long_run.line(0), replace(long_run.line(1), trace_id="1f2e")
     citation = Cited("1", "docs/a.md", 3, 4, "kept for 45 days", True)
     right = replace(right, scores={"f1": 1.0}, citations=(citation, replace(citation, verified=False)), trace_id="gone")
     wrong = replace(wrong, scores={"f1": 0.0})
@@ -114,7 +114,7 @@ def test_a_small_run_is_shown_whole_with_marks_passages_and_traces(tmp_path: Pat
 
 def test_beyond_the_shown_ones_every_answer_has_a_line_and_the_page_says_so(tmp_path: Path) -> None:
     count = DETAILS + 40
-    found = page(made_run.write(tmp_path / "run", count))
+    found = page(long_run.write(tmp_path / "run", count))
     failed = count // 50
     assert found.count('<details class="question">') == DETAILS
     assert f"The {DETAILS} of {count - failed} answers with the lowest f1" in Page(found).text
@@ -123,15 +123,15 @@ def test_beyond_the_shown_ones_every_answer_has_a_line_and_the_page_says_so(tmp_
 
 
 def test_failures_stand_apart_with_their_denominator(tmp_path: Path) -> None:
-    text = Page(page(made_run.write(tmp_path / "run", 60))).text
+    text = Page(page(long_run.write(tmp_path / "run", 60))).text
     assert "1 of 60 ended in an error instead of an answer" in text
     assert "TimeoutError: the model said nothing for 120 seconds" in text
     assert "59 of 60answered" in text
 
 
 def test_another_run_stands_beside_it_with_the_difference(tmp_path: Path) -> None:
-    one = run_of(tmp_path / "one", *(replace(made_run.line(n), scores={"f1": 0.0}) for n in range(8)))
-    two = run_of(tmp_path / "two", *(replace(made_run.line(n), scores={"f1": 1.0}) for n in range(8)))
+    one = run_of(tmp_path / "one", *(replace(long_run.line(n), scores={"f1": 0.0}) for n in range(8)))
+    two = run_of(tmp_path / "two", *(replace(long_run.line(n), scores={"f1": 1.0}) for n in range(8)))
     assert "+100.0 [+100.0, +100.0]" in Page(page(two, against=one)).text
     assert "| `f1` | 100.0 [100.0, 100.0] | 8 |" in markdown(two, against=one)
     assert "+100.0 [+100.0, +100.0]" in markdown(two, against=one)
@@ -139,7 +139,7 @@ def test_another_run_stands_beside_it_with_the_difference(tmp_path: Path) -> Non
 
 def test_markdown_is_short_and_nothing_in_it_is_markup(tmp_path: Path) -> None:
     name = "`|<img src=x>@someone"
-    lines = [replace(made_run.line(n), type=(name, "plain")[n % 2], scores={name: 1.0, "f1": 0.5}) for n in range(6)]
+    lines = [replace(long_run.line(n), type=(name, "plain")[n % 2], scores={name: 1.0, "f1": 0.5}) for n in range(6)]
     shown = markdown(run_of(tmp_path / "run", *lines))
     assert len(shown.splitlines()) < 20
     assert "| `'¦<img src=x>@someone` | 100.0 [100.0, 100.0] | 6 |" in shown
@@ -147,7 +147,7 @@ def test_markdown_is_short_and_nothing_in_it_is_markup(tmp_path: Path) -> None:
 
 
 def test_the_page_is_its_owners_alone_and_an_old_one_is_replaced_whole(tmp_path: Path) -> None:
-    run = made_run.write(tmp_path / "run", 3)
+    run = long_run.write(tmp_path / "run", 3)
     (run / "report.html").write_text("old")
     page(run)
     assert stat.S_IMODE((run / "report.html").stat().st_mode) == 0o600
@@ -157,14 +157,14 @@ def test_the_page_is_its_owners_alone_and_an_old_one_is_replaced_whole(tmp_path:
 def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no run"):
         write(tmp_path, tmp_path / "report.html", lambda trace: None)
-    run = made_run.write(tmp_path / "run", 2)
+    run = long_run.write(tmp_path / "run", 2)
     (run / "run.json").write_text("[]")
     with pytest.raises(UserError, match="holds no run"):
         markdown(run)
 
 
 def test_a_damaged_line_leaves_the_old_page(tmp_path: Path) -> None:
-    run = made_run.write(tmp_path / "run", 2)
+    run = long_run.write(tmp_path / "run", 2)
     (run / "report.html").write_text("old")
     with (run / "answers.jsonl").open("a") as file:
         file.write('{"id": 3}\n')
@@ -188,7 +188,7 @@ def test_memory_does_not_grow_with_the_passages_of_a_run(tmp_path: Path) -> None
     """8,000 further questions bring 60 MB of passages, of which a report holds none."""
 
     def peak(count: int) -> int:
-        run = made_run.write(tmp_path / str(count), count)
+        run = long_run.write(tmp_path / str(count), count)
         done = subprocess.run(
             [sys.executable, "-c", CHILD, str(run)],
             env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,

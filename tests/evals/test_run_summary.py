@@ -8,7 +8,7 @@ import pytest
 
 from evals.run_summary import UNNAMED, Summary, Tally, percentiles
 from evals.types import Finished
-from tests.evals.made_run import line
+from tests.evals.long_run import line
 
 
 def answered(id_: str, f1: float, *, type_: str = "bridge", tags: tuple[str, ...] = (), repeat: int = 0) -> Finished:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evals import made_run
+from tests.evals import long_run
 from tests.ui.conftest import Hoplite
 
 QUESTION = {"id": "a", "question": "How many days are readings kept?", "answers": ["45"], "supporting": ["guide.md"]}
@@ -45,7 +45,7 @@ def test_damaged_traces_are_said_and_the_report_goes_on(hoplite: Hoplite, run: P
 
 def test_a_run_elsewhere_needs_no_workspace(hoplite: Hoplite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    made = made_run.write(tmp_path / "elsewhere" / "run", 4)
+    made = long_run.write(tmp_path / "elsewhere" / "run", 4)
     assert hoplite("eval", "report", made).exit_code == 0
     assert (made / "report.html").is_file()
 

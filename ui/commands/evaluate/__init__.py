@@ -15,6 +15,8 @@ from ui.lazy import LazyGroup
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
         "report": "ui.commands.evaluate.report:report",
+        "judge": "ui.commands.evaluate.judge:judge",
+        "desk": "ui.commands.evaluate.desk:desk",
         "injection": "ui.commands.evaluate.injection:injection",
     },
 )
