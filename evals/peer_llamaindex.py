@@ -162,7 +162,7 @@ def _ours(data: Dataset, asked: Sequence[Question]) -> tuple[Scores, dict[str, f
         setup = ablation.Setup(indexed.store, first, reader_named(None))
         found = measure(asked, setup.searcher(), DocumentsOf(indexed.store))
     *earlier, last = found.scores
-    named = {OURS: last} | {f"hoplite, up to {stage}": stage for stage in earlier}
+    named = {OURS: last} | {f"hoplite, {stage}": stage for stage in earlier}
     return (
         {name: [dict(each) for each in found.scores[stage]] for name, stage in named.items()},
         {"index": indexed.seconds, "query_median": median(found.seconds["query"])},

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from evals.judge import Verdict
 from evals.report import markdown, write
 from evals.run_summary import DETAILS
 from evals.types import Cited, Finished, Shown
@@ -137,6 +138,27 @@ def test_another_run_stands_beside_it_with_the_difference(tmp_path: Path) -> Non
     assert "+100.0 [+100.0, +100.0]" in markdown(two, against=one)
 
 
+def test_what_a_model_judged_stands_beside_its_agreement_with_people(tmp_path: Path) -> None:
+    run = long_run.write(tmp_path / "run", 4)
+    said = [("pass", f"q0000{n}") for n in range(3)] + [("fail", "q00003")]
+    verdicts = [
+        Verdict(id=id_, rubric="correct", verdict=verdict, reason="x", judge="openai/judge", prompt="grade 1")  # type: ignore[arg-type]
+        for verdict, id_ in said
+    ]
+    assert "Judged by a model" not in page(run)
+    (run / "judged.jsonl").write_text("".join(each.model_dump_json() + "\n" for each in verdicts))
+    text = Page(page(run)).text
+    assert "correct75.0 [30.1, 95.4]40not calibratedopenai/judge, grade 1" in text
+    assert "| `correct` | 75.0 [30.1, 95.4] | 4 | `not calibrated` |" in markdown(run)
+
+
+def test_declining_is_told_where_some_questions_have_no_answer(tmp_path: Path) -> None:
+    lines = [replace(long_run.line(n), unanswerable=n < 2, abstained=n in (0, 3), error=None) for n in range(4)]
+    assert "precision50.02" in "".join(Page(page(run_of(tmp_path / "run", *lines))).text.split())
+    plain = [replace(line, unanswerable=False) for line in lines]
+    assert "declining" not in page(run_of(tmp_path / "plain", *plain))
+
+
 def test_markdown_is_short_and_nothing_in_it_is_markup(tmp_path: Path) -> None:
     name = "`|<img src=x>@someone"
     lines = [replace(long_run.line(n), type=(name, "plain")[n % 2], scores={name: 1.0, "f1": 0.5}) for n in range(6)]
@@ -155,12 +177,16 @@ def test_the_page_is_its_owners_alone_and_an_old_one_is_replaced_whole(tmp_path:
 
 
 def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no run"):
+    with pytest.raises(UserError, match=r"run\.json cannot be read"):
         write(tmp_path, tmp_path / "report.html", lambda trace: None)
     run = long_run.write(tmp_path / "run", 2)
     (run / "run.json").write_text("[]")
-    with pytest.raises(UserError, match="holds no run"):
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
         markdown(run)
+    long_run.write(tmp_path / "empty", 0)
+    (tmp_path / "empty" / "answers.jsonl").unlink()
+    with pytest.raises(UserError, match=r"answers\.jsonl cannot be read"):
+        markdown(tmp_path / "empty")
 
 
 def test_a_damaged_line_leaves_the_old_page(tmp_path: Path) -> None:
