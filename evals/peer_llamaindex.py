@@ -30,8 +30,9 @@ from evals import ablation
 from evals.dataset_store import Indexing, as_document, dataset_cache, dataset_store
 from evals.datasets import Dataset, Question, drawn, load_dataset
 from evals.estimates import Estimate, estimate
-from evals.retrieval_eval import DEPTH, Difference, DocumentsOf, measure, paired, score, with_gold
+from evals.retrieval_eval import DEPTH, DocumentsOf, measure, score, with_gold
 from evals.runner import run
+from evals.statistics import Difference, paired
 from evals.tables import run_table, table
 from evals.types import RunAnswer
 from ingest.chunk import chunk

@@ -17,8 +17,8 @@ from evals.agreement import Judged
 from evals.charts import Bar, bars, histogram
 from evals.compare import Comparison
 from evals.estimates import Estimate
-from evals.retrieval_eval import Difference
 from evals.run_summary import COLUMNS, FAILURES, Slice, Summary, ordering, percentiles
+from evals.statistics import Difference
 from evals.types import Finished
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

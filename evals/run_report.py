@@ -68,7 +68,7 @@ def report(name: str, lines: Iterable[Finished], *, missing: int = 0, ended: str
             columns.setdefault(key, []).append(value)
     means = {key: metrics.mean(columns[key]) for key in NAMES if key in columns}
     counts = {key: len(columns[key]) for key in means}
-    for key, value, count in _declining(declined):
+    for key, value, count in declining(declined):
         means[key], counts[key] = value, count
     return RunReport(
         run=name,
@@ -85,8 +85,11 @@ def report(name: str, lines: Iterable[Finished], *, missing: int = 0, ended: str
     )
 
 
-def _declining(pairs: Sequence[tuple[bool, bool]]) -> Iterable[tuple[str, float, int]]:
-    """How well the run declined, where it was asked what can be answered and what cannot; each with its count."""
+def declining(pairs: Sequence[tuple[bool, bool]]) -> Iterable[tuple[str, float, int]]:
+    """Yield how well a run declined, where it was asked what can be answered and what cannot: name, value and count.
+
+    A pair an answer: whether its question is unanswerable, and whether it declined.
+    """
     if len({unanswerable for unanswerable, _ in pairs}) < 2:
         return
     found = metrics.declined(pairs)

@@ -62,7 +62,8 @@ class CommandLine(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what was foreseen leaves as one line and its exit code, a bug as its traceback.
 
-        The codes: 0 done, 2 to be fixed by the user, 3 workspace in use, 4 partly failed, 130 Ctrl-C, 1 a bug.
+        The codes: 0 done, 2 to be fixed by the user, 3 workspace in use, 4 partly failed, 5 a gate failed,
+        130 Ctrl-C, 1 a bug.
         """
         try:
             return super().invoke(ctx)

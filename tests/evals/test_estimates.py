@@ -7,7 +7,7 @@ import random
 import pytest
 
 from evals.estimates import Estimate, estimate
-from evals.retrieval_eval import bootstrap
+from evals.statistics import bootstrap
 
 
 @pytest.mark.parametrize("count", [20, 100, 500])

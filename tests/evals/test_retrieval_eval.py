@@ -13,7 +13,7 @@ import pytest
 from evals import dataset_store as cached
 from evals.dataset_store import Indexing, as_document, dataset_cache, dataset_store
 from evals.datasets import Dataset, Question, Record
-from evals.retrieval_eval import bootstrap, evaluate_retrieval
+from evals.retrieval_eval import evaluate_retrieval
 from evals.run_report import RunReport
 from evals.tables import retrieval_table, run_table
 from ingest.errors import WorkspaceBusy
@@ -194,15 +194,6 @@ def test_the_cache_is_the_users(private_home: Path) -> None:
 def test_the_code_version_is_stable_and_not_empty() -> None:
     assert cached.code_version.__wrapped__() == cached.code_version()
     assert len(cached.code_version()) == 64
-
-
-def test_bootstrap_brackets_the_mean_and_repeats_itself() -> None:
-    values = [0.0, 1.0] * 50
-    low, high = bootstrap(values)
-    # The normal approximation: 0.5 ± 1.96 * 0.5 / sqrt(100).
-    assert (low, high) == (pytest.approx(0.402, abs=0.02), pytest.approx(0.598, abs=0.02))
-    assert bootstrap(values) == (low, high)
-    assert bootstrap([1.0]) == (1.0, 1.0)
 
 
 def test_tables_show_every_stage_and_metric(tmp_path: Path) -> None:

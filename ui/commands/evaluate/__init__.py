@@ -14,6 +14,7 @@ from ui.lazy import LazyGroup
         "retrieval": "ui.commands.evaluate.retrieval:retrieval",
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
+        "prefer": "ui.commands.evaluate.prefer:prefer",
         "report": "ui.commands.evaluate.report:report",
         "judge": "ui.commands.evaluate.judge:judge",
         "desk": "ui.commands.evaluate.desk:desk",
