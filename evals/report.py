@@ -9,7 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from evals import report_beside as beside
 from evals import report_page as page
+from evals import report_questions as asked
 from evals.agreement import judged_with_agreement
 from evals.compare import compare
 from evals.machine import this_machine
@@ -38,7 +40,7 @@ def heading_of(run: Path) -> page.Heading:
     )
 
 
-def write(run: Path, out: Path, tree_of: page.TreeOf, *, against: Path | None = None) -> Summary:
+def write(run: Path, out: Path, tree_of: asked.TreeOf, *, against: Path | None = None) -> Summary:
     """Write the page of a run to `out`, whole or not at all and readable by its owner alone, and return its numbers.
 
     `against` is another run over the same questions, whose difference is shown. The run is read once, line by line:
@@ -46,8 +48,8 @@ def write(run: Path, out: Path, tree_of: page.TreeOf, *, against: Path | None = 
     Raises UserError where a folder holds no run or is damaged, or `out` cannot be written.
     """
     heading = heading_of(run)
-    sections = [page.judged(found)] if (found := judged_with_agreement(run)) else []
-    sections += [page.compared(compare(against, run))] if against else []
+    sections = [beside.judged(found)] if (found := judged_with_agreement(run)) else []
+    sections += [beside.compared(compare(against, run))] if against else []
     tally = Tally()
     fresh = out.with_name(f"{out.name}.new")
     try:
@@ -55,17 +57,17 @@ def write(run: Path, out: Path, tree_of: page.TreeOf, *, against: Path | None = 
             for line in finished(run):
                 tally.add(line)
                 if line.error is None:
-                    rows.write(page.row(line))
+                    rows.write(asked.row(line))
             summary = tally.summary()
             with open(fresh, "w", encoding="utf-8", opener=_private) as file:
                 file.writelines(page.opening(heading, summary, sections))
                 file.writelines(page.failures(summary, tally.broken))
-                file.writelines(page.questions(tally.worst, summary, tree_of))
+                file.writelines(asked.questions(tally.worst, summary, tree_of))
                 if summary.answered > len(tally.worst):
-                    file.write(page.rows_opening(summary))
+                    file.write(asked.rows_opening(summary))
                     rows.seek(0)
                     shutil.copyfileobj(rows, file)
-                    file.write(page.ROWS_CLOSING)
+                    file.write(asked.ROWS_CLOSING)
                 file.write(page.closing())
         fresh.replace(out)
     except OSError as error:

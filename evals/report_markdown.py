@@ -8,8 +8,10 @@ from agent.guard import visible
 from evals.agreement import Judged
 from evals.compare import Comparison
 from evals.estimates import Estimate
-from evals.report_page import Heading, percent, signed
+from evals.report_html import signed
+from evals.report_page import Heading
 from evals.run_summary import Slice, Summary, percentiles
+from evals.tables import percent
 
 _SLICES = 12
 
@@ -28,9 +30,9 @@ def _lines(heading: Heading, summary: Summary, judged: Sequence[Judged], compare
     yield f"{summary.questions:,} questions{again}, {failed} · {heading.ended} · fingerprint `{heading.short}`"
     yield ""
     if summary.metrics:
-        beside = f" less {code(compared.runs[0])}, 95 % |" if compared else ""
+        beside = f" less {code(compared.runs[0])}, 95 % | |" if compared else ""
         yield f"| metric | mean, % [95 %] | n |{beside}"
-        yield f"|---|---|---|{'---|' if compared else ''}"
+        yield f"|---|---|---|{'---|---|' if compared else ''}"
         for name, found in summary.metrics.items():
             yield f"| {code(name)} | {_measured(found)} | {found.count:,} |{_difference(compared, name)}"
         yield ""
@@ -46,8 +48,15 @@ def _lines(heading: Heading, summary: Summary, judged: Sequence[Judged], compare
         yield "Seconds an answer: " + ", ".join(f"{name} {value:.2f}" for name, value in took.items()) + "."
         yield ""
     if compared:
-        yield f"Compared over the {compared.questions:,} questions that both runs answered."
+        fixed, broken = len(compared.fixed), len(compared.broken)
+        yield (
+            f"Compared over the {compared.questions:,} questions that both runs answered: by "
+            f"{code(compared.right_by)}, {fixed:,} fixed and {broken:,} broken."
+        )
         yield ""
+        if compared.other:
+            yield f"The runs were not made alike: {', '.join(map(code, compared.other))}."
+            yield ""
     if summary.main and len(summary.types) > 1:
         yield f"| type | answered | failed | {code(summary.main)}, % [95 %] |"
         yield "|---|---|---|---|"
@@ -72,9 +81,10 @@ def _difference(compared: Comparison | None, name: str) -> str:
     if compared is None:
         return ""
     if name not in compared.metrics:
-        return " – |"
-    found = compared.metrics[name].difference
-    return f" {signed(found.mean)} [{signed(found.low)}, {signed(found.high)}] |"
+        return " – | |"
+    found = compared.metrics[name]
+    apart = found.difference
+    return f" {signed(apart.mean)} [{signed(apart.low)}, {signed(apart.high)}] | {found.verdict} |"
 
 
 def _slice(each: Slice, main: str) -> str:

@@ -133,9 +133,15 @@ def test_failures_stand_apart_with_their_denominator(tmp_path: Path) -> None:
 def test_another_run_stands_beside_it_with_the_difference(tmp_path: Path) -> None:
     one = run_of(tmp_path / "one", *(replace(long_run.line(n), scores={"f1": 0.0}) for n in range(8)))
     two = run_of(tmp_path / "two", *(replace(long_run.line(n), scores={"f1": 1.0}) for n in range(8)))
-    assert "+100.0 [+100.0, +100.0]" in Page(page(two, against=one)).text
-    assert "| `f1` | 100.0 [100.0, 100.0] | 8 |" in markdown(two, against=one)
-    assert "+100.0 [+100.0, +100.0]" in markdown(two, against=one)
+    text = Page(page(two, against=one)).text
+    assert "+100.0 [+100.0, +100.0]0.008–better" in text  # all 8 signs alike: 2 of 2 ** 8
+    assert "Fixed, by f1: 8" in text
+    assert "Broken, by f1: 0" in text
+    assert "No question was repeated" in text
+    shown = markdown(two, against=one)
+    assert "by `f1`, 8 fixed and 0 broken" in shown
+    assert "+100.0 [+100.0, +100.0] | better |" in shown
+    assert "| `f1` | 100.0 [100.0, 100.0] | 8 |" in shown
 
 
 def test_what_a_model_judged_stands_beside_its_agreement_with_people(tmp_path: Path) -> None:
