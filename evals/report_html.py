@@ -18,7 +18,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Return a table whose cells are HTML already."""
     rows = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in lines]
     names = "".join(f"<th>{cell}</th>" for cell in head)
-    return f'<div class="wide"><table><tr>{names}</tr>\n' + "\n".join(rows) + "</table></div>\n"
+    return f'<div class="wide" tabindex="0"><table><tr>{names}</tr>\n' + "\n".join(rows) + "</table></div>\n"
 
 
 def text(value: str) -> str:

@@ -37,7 +37,8 @@ def rows_opening(summary: Summary) -> str:
     """Return what stands above the lines of all answers."""
     columns = "".join(f"<th>{text(name)}</th>" for name in COLUMNS)
     return (
-        f'<details class="more"><summary>All {summary.answered:,} answers, a line each</summary>\n<div class="wide">'
+        f'<details class="more"><summary>All {summary.answered:,} answers, a line each</summary>\n'
+        '<div class="wide" tabindex="0">'
         f'<table class="rows"><tr><th>id</th><th>question</th><th>answer</th>{columns}<th>seconds</th></tr>\n'
     )
 
