@@ -66,6 +66,13 @@ def scores(path: Path, trace_id: str) -> list[Score]:
         return [Score(*row) for row in found]
 
 
+def disliked(path: Path) -> frozenset[str]:
+    """Return the traces whose answer a person thought bad. Raises UserError where the file cannot be read."""
+    with reading(path) as connection:
+        bad = connection.execute("SELECT trace_id FROM scores WHERE name = ? AND value < 0.5", (FEEDBACK,))
+        return frozenset(str(row["trace_id"]) for row in bad)
+
+
 Send = Callable[[Sequence[Score]], None]
 """Sends scores somewhere else; raises UserError."""
 

@@ -301,12 +301,6 @@ def rate(path: Path, id_or_prefix: str, *, good: bool, note: str = "") -> str:
     return trace_id
 
 
-def disliked(path: Path) -> frozenset[str]:
-    """Return the traces whose answers were noted as bad. Raises UserError where the file cannot be read."""
-    with reading(path) as connection:
-        return frozenset(str(row["trace_id"]) for row in connection.execute("SELECT * FROM feedback WHERE NOT good"))
-
-
 def prune(path: Path, *, keep_days: float = trace_file.KEEP_DAYS, max_bytes: int = trace_file.MAX_BYTES) -> int:
     """Delete the traces that ended over `keep_days` ago and the oldest beyond `max_bytes`; return how many.
 

@@ -65,6 +65,7 @@ class Comparison:
     """Two runs over the `questions` that both answered. `seconds` are medians a question, `tokens` means, input and
     output together.
 
+    `judges` says of each metric that a model judged who judged either run, and how that judge agrees with people.
     `failed` are the questions of each run that it failed on every time, and `alone` counts those that only it was
     asked. `other` names what the runs were not made alike with. `right_by` is the metric by which questions are `fixed`
     and `broken`.
@@ -83,6 +84,7 @@ class Comparison:
     failed: tuple[tuple[str, ...], tuple[str, ...]]
     alone: tuple[int, int]
     other: tuple[str, ...]
+    judges: dict[str, tuple[str, str]]
 
     def as_json(self) -> dict[str, Any]:
         """The object that `hoplite eval compare --json` prints of two runs."""
@@ -231,6 +233,11 @@ def _comparison(
         failed=(_failed(first), _failed(second)),
         alone=(len(first.questions) - len(pairs), len(second.questions) - len(pairs)),
         other=tuple(differing_keys(first.fingerprint, second.fingerprint)),
+        judges={
+            name: (first.judges[name], second.judges[name])
+            for name in found
+            if name in first.judges and name in second.judges
+        },
     )
 
 

@@ -48,11 +48,14 @@ def means_table(runs: Sequence[str], means: Mapping[str, Sequence[float]]) -> st
     return "\n".join(_aligned(rows))
 
 
-def run_means_table(run: str, values: Mapping[str, float]) -> str:
-    """One line a metric of one run."""
+def run_means_table(run: str, values: Mapping[str, float], judges: Mapping[str, str]) -> str:
+    """One line a metric of one run, and beside what a model judged how far to believe it."""
     counted = {"questions": "{:.0f}", "seconds": "{:.1f}", "tokens": "{:,.0f}"}
-    rows = [["metric", run]]
-    rows += [[name, counted[name].format(v) if name in counted else percent(v)] for name, v in values.items()]
+    rows = [["metric", run, ""]]
+    rows += [
+        [name, counted[name].format(value) if name in counted else percent(value), judges.get(name, "")]
+        for name, value in values.items()
+    ]
     return "\n".join(_aligned(rows))
 
 
@@ -87,6 +90,11 @@ def before_believing(comparison: Comparison, *, floors: bool) -> list[str]:
         lines.append("No question was repeated, so that what asking again changes is unknown: `eval run --repeat`.")
     if comparison.other:
         lines.append(f"Not made alike: {', '.join(comparison.other)}.")
+    for name, (one, other) in comparison.judges.items():
+        same = one == other
+        lines.append(
+            f"{name}: {one}" if same else f"{name}: judged apart, {comparison.runs[0]} by {one}; the other by {other}"
+        )
     for run, failed, alone in zip(comparison.runs, comparison.failed, comparison.alone, strict=True):
         if failed:
             lines.append(f"{run} failed on {len(failed)}, which are in no mean: {_some(failed)}")

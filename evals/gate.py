@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evals.compare import Comparison
+from evals.scored_run import JUDGED
 from ingest.errors import UserError
-
-JUDGED = "judge_"
-"""Metrics whose names begin so are a model's opinion, which can change where nothing else did."""
 
 _HOLDS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
+from opentelemetry import trace
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.budget import BudgetSpent
@@ -20,10 +21,12 @@ from agent.guard import Marker
 from agent.models import ChatModel, Message
 from agent.prompts import prompt, version
 from agent.retries import TooLong
+from agent.trace_session import session_attributes
 from evals.asked import answers_of
 from evals.dataset_store import Progress
 from evals.line_file import Key, Line, append, clean, read
 from evals.types import Finished
+from ingest import spans
 from ingest.errors import UserError
 
 Rubric = Literal["correct", "grounded", "relevant"]
@@ -70,6 +73,7 @@ class Reply(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     reason: str = Field(min_length=1)
+    verdict: str
 
 
 class _Grade(Reply):
@@ -90,12 +94,14 @@ def grade(
 ) -> Graded:
     """Judge the answers of a run by each rubric that applies to them; each verdict is on disk before the next is asked.
 
-    `limit` takes only the first so many answers. Resuming asks what this judge has not said with these prompts, and
+    `limit` takes only the first so many questions. Resuming asks what this judge has not said with these prompts, and
     what it left unjudged. Where the money is spent, it ends with what is done.
     Raises UserError where there is no run, where this judge has begun already and `resume` is not asked, and where the
     model cannot be asked.
     """
-    todo = [(line, rubric) for line in answers_of(folder)[:limit] for rubric in rubrics if not unfit(rubric, line)]
+    lines = answers_of(folder)
+    wanted = set(list(dict.fromkeys(line.id for line in lines))[:limit])
+    todo = [(line, rubric) for line in lines if line.id in wanted for rubric in rubrics if not unfit(rubric, line)]
     known = {
         (verdict.key, verdict.rubric)
         for verdict in _all(folder)
@@ -121,7 +127,7 @@ def grade(
 def judged(chat: ChatModel, rubric: Rubric, line: Finished) -> Verdict:
     """Ask for one verdict. Raises what `chat.complete` does, but for what is too long to be read."""
     messages = grading(rubric, line, Marker(tag="material"))
-    said, why = reply(chat, messages, _Grade)
+    said, why = reply(chat, messages, _Grade, rubric)
     return Verdict(
         id=line.id,
         repeat=line.repeat,
@@ -183,9 +189,20 @@ def told(system: str, parts: dict[str, str], marker: Marker) -> list[Message]:
     return [{"role": "system", "content": system}, {"role": "user", "content": f"{shown}\n\nThe JSON object:"}]
 
 
-def reply(chat: ChatModel, messages: Sequence[Message], shape: type[Said]) -> tuple[Said | None, str]:
-    """Return what the judge says, and "" or why it said nothing that counts. What is no such object is asked for once
-    more. Raises what `chat.complete` does, but for what is too long to be read."""
+def reply(chat: ChatModel, messages: Sequence[Message], shape: type[Said], what: str) -> tuple[Said | None, str]:
+    """Return what the judge says, and "" or why it said nothing that counts; `what` it judges names the span.
+
+    What is no such object is asked for once more. Raises what `chat.complete` does, but for what is too long to read.
+    """
+    attributes = {**session_attributes(), spans.KIND: "EVALUATOR", "gen_ai.evaluation.name": what}
+    with trace.get_tracer("hoplite.evals").start_as_current_span(f"judge {what}", attributes=attributes) as span:
+        said, why = _reply(chat, messages, shape)
+        span.set_attribute("gen_ai.evaluation.score.label", said.verdict if said else "unjudged")
+        span.set_attribute("gen_ai.evaluation.explanation", clean(said.reason, LONGEST_REASON) if said else why)
+    return said, why
+
+
+def _reply(chat: ChatModel, messages: Sequence[Message], shape: type[Said]) -> tuple[Said | None, str]:
     asked = list(messages)
     wrong = ""
     for _ in range(2):

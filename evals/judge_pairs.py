@@ -12,8 +12,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from agent.budget import BudgetSpent
 from agent.citations import without_labels
 from agent.guard import Marker
@@ -23,29 +21,9 @@ from evals.asked import answers_of
 from evals.dataset_store import Progress
 from evals.judge import LONGEST, LONGEST_REASON, Reply, reply, told
 from evals.line_file import append, clean, read
+from evals.preferences import Preference
 from evals.types import Finished
 from ingest.errors import UserError
-
-FILE = "preferences.jsonl"
-
-
-class Preference(BaseModel):
-    """A line of `preferences.jsonl`: of a question, the run whose answer is better, and the other; or the two runs.
-    `by` says who judged, `why` for what reason."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str = Field(min_length=1)
-    winner: str | None = None
-    loser: str | None = None
-    tie: tuple[str, str] | None = None
-    by: str = ""
-    why: str = ""
-
-    @property
-    def of(self) -> tuple[str, frozenset[str]]:
-        """The question, and the two runs."""
-        return self.id, frozenset(self.tie or (self.winner or "", self.loser or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +45,7 @@ class Compared:
 
 
 class _Choice(Reply):
-    better: Literal["first", "second", "neither"]
+    verdict: Literal["first", "second", "neither"]
 
 
 def prefer(
@@ -143,16 +121,16 @@ def _better(chat: ChatModel, one: Finished, other: Finished) -> tuple[_Place | L
     back = _choice(chat, one, texts[::-1]) if forth else None
     if not forth or not back:
         return None, ""
-    if forth.better != "neither" and forth.better == back.better:  # the same place, so the other answer
+    if forth.verdict != "neither" and forth.verdict == back.verdict:  # the same place, so the other answer
         return "unsteady", "the judge preferred a place"
-    steady = "neither" not in (forth.better, back.better)
-    return forth.better if steady else "neither", clean(forth.reason, LONGEST_REASON)
+    steady = "neither" not in (forth.verdict, back.verdict)
+    return forth.verdict if steady else "neither", clean(forth.reason, LONGEST_REASON)
 
 
 def _choice(chat: ChatModel, line: Finished, texts: Sequence[str]) -> _Choice | None:
     gold = {f"Gold answer {number}": text for number, text in enumerate(line.answers, start=1)}
     parts = {"The question": line.question, **gold, "The first answer": texts[0], "The second answer": texts[1]}
-    return reply(chat, told(_prompt(), parts, Marker(tag="material")), _Choice)[0]
+    return reply(chat, told(_prompt(), parts, Marker(tag="material")), _Choice, "preference")[0]
 
 
 def _known(out: Path, by: str, *, resume: bool) -> set[tuple[str, frozenset[str]]]:

@@ -9,7 +9,6 @@ belongs to no run and stands beside their folders.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Self
@@ -34,7 +33,7 @@ class Preference(BaseModel):
     id: Annotated[str, Field(min_length=1)]
     winner: _Name | None = None
     loser: _Name | None = None
-    tie: Annotated[list[_Name], Field(min_length=2, max_length=2)] | None = None
+    tie: tuple[_Name, _Name] | None = None
     by: str = ""
     why: str = ""
 
@@ -50,13 +49,12 @@ class Preference(BaseModel):
     @property
     def runs(self) -> tuple[str, str]:
         """The winner and the loser, or the two that tied."""
-        if self.tie is not None:
-            return self.tie[0], self.tie[1]
-        return self.winner or "", self.loser or ""
+        return self.tie or (self.winner or "", self.loser or "")
 
-    def line(self) -> str:
-        """The line that `read` takes, without its end."""
-        return json.dumps(self.model_dump(exclude_defaults=True), ensure_ascii=False)
+    @property
+    def of(self) -> tuple[str, frozenset[str]]:
+        """The question, and the two runs."""
+        return self.id, frozenset(self.runs)
 
 
 def read(path: Path) -> list[Preference]:
@@ -68,13 +66,12 @@ def read(path: Path) -> list[Preference]:
     seen: dict[tuple[str, frozenset[str]], int] = {}
     found = []
     for number, preference in _lines(path):
-        about = (preference.id, frozenset(preference.runs))
-        if about in seen:
-            both = " and ".join(preference.runs)
+        if preference.of in seen:
+            both, where = " and ".join(preference.runs), seen[preference.of]
             raise UserError(
-                f"{path}:{number}: {both} were compared on {preference.id!r} at line {seen[about]} already. Remove one."
+                f"{path}:{number}: {both} were compared on {preference.id!r} at line {where} already. Remove one."
             )
-        seen[about] = number
+        seen[preference.of] = number
         found.append(preference)
     return found
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
 
 from evals import metrics
-from evals.run_files import finished, read_run
+from evals.agreement import judged_with_agreement
+from evals.judge import verdicts
+from evals.run_files import Key, finished, read_run
 from evals.run_report import declining
 from evals.types import Finished
 from ingest.errors import UserError
 
 ANSWERED = "answered"
 """The metric that every question has: the share of its repeats that did not fail."""
+
+JUDGED = "judge_"
+"""Metrics whose names begin so are a model's opinion, which can change where nothing else did; a rubric follows."""
 
 LONGEST_ANSWER = 1_000
 """Characters of an answer that are kept."""
@@ -52,11 +57,15 @@ class ScoredQuestion:
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A run: its folder's name, what its answers depend on, and its questions by id, in the order first asked."""
+    """A run: its folder's name, what its answers depend on, and its questions by id, in the order first asked.
+
+    `judges` says of each judged metric who judged, and how that judge agrees with people.
+    """
 
     name: str
     fingerprint: Mapping[str, str]
     questions: Mapping[str, ScoredQuestion]
+    judges: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def values(self) -> dict[str, float]:
@@ -94,16 +103,35 @@ def load(folders: Sequence[Path]) -> list[ScoredRun]:
     return [replace(run, name=str(folder)) for run, folder in zip(runs, folders, strict=True)]
 
 
-def scored(name: str, fingerprint: Mapping[str, str], lines: Iterable[Finished]) -> ScoredRun:
-    """Return the run of finished questions, each (id, repeat) once. Raises UserError for a score that is no number."""
+def scored(
+    name: str,
+    fingerprint: Mapping[str, str],
+    lines: Iterable[Finished],
+    *,
+    judged: Mapping[Key, Mapping[str, float]] | None = None,
+    judges: Mapping[str, str] | None = None,
+) -> ScoredRun:
+    """Return the run of finished questions, each (id, repeat) once; `judged` are more scores of some of them.
+
+    Raises UserError for a score that is no number.
+    """
     repeats: dict[str, list[Finished]] = {}
     for line in lines:
         for metric, value in line.scores.items():
             if not math.isfinite(value):
                 raise UserError(f"Run {name}, question {line.id!r}: the score {metric!r} is {value}. Ask it again.")
-        kept = replace(line, answer=line.answer[:LONGEST_ANSWER], passages=(), citations=(), shown=(), cited=())
+        more = (judged or {}).get((line.id, line.repeat), {})
+        kept = replace(
+            line,
+            answer=line.answer[:LONGEST_ANSWER],
+            scores={**line.scores, **more},
+            passages=(),
+            citations=(),
+            shown=(),
+            cited=(),
+        )
         repeats.setdefault(line.id, []).append(kept)
-    return ScoredRun(name, fingerprint, {id: _question(lines) for id, lines in repeats.items()})
+    return ScoredRun(name, fingerprint, {id: _question(lines) for id, lines in repeats.items()}, judges or {})
 
 
 def pairs_of(first: ScoredRun, second: ScoredRun) -> list[Pair]:
@@ -130,7 +158,16 @@ def having(pairs: Iterable[Pair], metric: str) -> list[Pair]:
 
 def _load(folder: Path) -> ScoredRun:
     made = read_run(folder)
-    return scored(made.name, made.fingerprint, finished(folder))
+    judged: dict[Key, dict[str, float]] = {}
+    for rubric, given in verdicts(folder).items():
+        for verdict in given:
+            if verdict.verdict != "unjudged":
+                judged.setdefault(verdict.key, {})[f"{JUDGED}{rubric}"] = float(verdict.verdict == "pass")
+    judges = {
+        f"{JUDGED}{each.rubric}": f"{each.judge}, prompt {each.prompt}: {each.beside}"
+        for each in judged_with_agreement(folder)
+    }
+    return scored(made.name, made.fingerprint, finished(folder), judged=judged, judges=judges)
 
 
 def _question(lines: Sequence[Finished]) -> ScoredQuestion:

@@ -21,13 +21,14 @@ from ui.desk import Workdesk
 from ui.security import Gate, loopback, names
 from ui.views.chat import ChatView
 from ui.views.frame import Frame, View
+from ui.views.memory import MemoryView
 from ui.views.traces import TracesView
 from ui.waterfall import rules
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
-    return (ChatView(desk), TracesView(desk))
+    return (ChatView(desk), TracesView(desk), MemoryView(desk))
 
 
 def blocks(shown: Sequence[View]) -> gr.Blocks:

@@ -40,6 +40,11 @@ class Workdesk:
         """The file of the workspace's traces."""
         return self._opened().workspace.traces
 
+    @property
+    def memory(self) -> Path:
+        """The file of the workspace's notes."""
+        return self._opened().workspace.memory
+
     def agent(self) -> Asked:
         """Return an agent for one question. What leaves this machine is in `about`, which the page shows first."""
         return agent_for(self._opened(), self._chosen, told=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ui.render import block, place, visible
+from ui.render import block, counted, place, visible
 
 if TYPE_CHECKING:
     from evals.agreement import Label
@@ -45,7 +45,9 @@ def page(
             *_part("note", visible(line.note)),
             *_part("trace", trace),
             *_part(
-                "judge", *map(verdict, verdicts), *([f"{hidden} verdicts hidden; /judge shows them"] if hidden else [])
+                "judge",
+                *map(verdict, verdicts),
+                *([f"{counted(hidden, 'verdict')} hidden; /judge shows"] if hidden else []),
             ),
             *_part("labels", ", ".join(f"{label.rubric} {label.label}" for label in labels)),
             *_part("modes", ", ".join(map(visible, modes))),

@@ -66,8 +66,8 @@ def test_kappas_interval_holds_it_is_reproducible_and_narrows_with_labels() -> N
     assert low < (kappa(few) or 0) < high
     assert kappa_interval(few) == (low, high)
     narrow = kappa_interval(many) or (0, 0)
-    # Asymptotic standard error (Fleiss, Cohen and Everitt 1969) of 0.4 over 200: 0.064; 1.96 of it to each side.
-    assert narrow == pytest.approx((0.4 - 0.125, 0.4 + 0.125), abs=0.03)
+    # Cohen's standard error (1960): sqrt(0.7 * 0.3 / (200 * 0.5 * 0.5)) = 0.065; 1.96 of it to each side.
+    assert narrow == pytest.approx((0.4 - 0.127, 0.4 + 0.127), abs=0.02)
     assert narrow[1] - narrow[0] < high - low
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.metrics import adjusted_rand_score
 
 from evals.coding import LONGEST_MODE, MODES, NOTES, Coding, mode_name
 from evals.datasets import load_questions
@@ -195,24 +196,61 @@ def test_thumbs_down_are_those_whose_trace_was_disliked() -> None:
     assert ids(picked(lines, "thumbs-down", 9, disliked={"2e"})) == ["b"]
 
 
+# Notes as a reader of answers writes them, in the groups that a person makes of them.
 NOTED = (
-    "names the wrong person",
-    "gives the name of another person",
-    "the wrong person is named",
-    "cites no passage at all",
-    "no citation for the date",
-    "citation is missing",
+    (
+        "names the wrong person",
+        "gives the name of another person",
+        "the wrong person is named",
+        "confuses father and son",
+        "mixes up two people with the same surname",
+    ),
+    (
+        "cites no passage at all",
+        "no citation for the date",
+        "citation is missing",
+        "the cited passage does not say it",
+        "citation points to the wrong file",
+    ),
+    (
+        "wrong year",
+        "date is off by one",
+        "gives the year of birth instead of death",
+        "the date comes from another event",
+    ),
+    (
+        "says the sources do not say although they do",
+        "declined, but the passage was shown",
+        "abstains without need",
+    ),
+    (
+        "answers only the first half of the question",
+        "second part of the question is not answered",
+        "only one of the two sides is compared",
+    ),
+    (
+        "the gold document was not found",
+        "search missed the file that defines the function",
+        "retrieval brought only the tests",
+        "right passage never shown",
+    ),
+    (
+        "claims the function raises ValueError, it returns None",
+        "makes up an argument that the function does not have",
+        "invents a setting",
+    ),
 )
 
 
-def test_notes_that_say_something_alike_are_one_suggestion_by_the_shipped_model() -> None:
-    notes = [(finished(f"q{n}"), text) for n, text in enumerate(NOTED)]
+def test_notes_are_grouped_much_as_a_person_groups_them_by_the_shipped_model() -> None:
+    by_person = [number for number, group in enumerate(NOTED) for _ in group]
+    notes = [(finished(f"{n}"), text) for n, text in enumerate(text for group in NOTED for text in group)]
     found = groups(notes, embedder_named(None).embed)
-    together = [{line.id for line, _ in group.lines} for group in found]
-    assert {"q0", "q1", "q2"} in together
-    assert not any({"q0", "q4"} <= group for group in together)
+    placed = {line.id: number for number, group in enumerate(found) for line, _ in group.lines}
+    by_model = [placed[line.id] for line, _ in notes]
+    assert round(float(adjusted_rand_score(by_person, by_model)), 2) == 0.62
     assert groups(notes, embedder_named(None).embed) == found
-    assert "person" in found[0].name.split()
+    assert found[placed["0"]].name == "person mixes people"
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -11,6 +11,8 @@ import pytest
 from evals.compare import Changed, compare, compare_runs, differing_keys, means_of_all
 from evals.compare_table import comparison_table
 from evals.datasets import Question
+from evals.judge import Verdict
+from evals.line_file import append
 from evals.runner import run
 from evals.scored_run import ScoredRun, load, scored
 from evals.statistics import mcnemar
@@ -186,6 +188,19 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> Non
     folders = [made(tmp_path / place / "run", 3) for place in ("a", "b")]
     assert [run.name for run in load(folders)] == [str(folder) for folder in folders]
     assert [run.name for run in load([folders[0], folders[0]])] == ["run", "run"]
+
+
+def test_what_a_model_judged_is_a_metric_beside_how_far_to_believe_it(tmp_path: Path) -> None:
+    folders = [made(tmp_path / "plain", 2), made(tmp_path / "agent", 6)]
+    for folder, verdict in zip(folders, ("fail", "pass"), strict=True):
+        said = Verdict(id="q0", rubric="correct", verdict=verdict, reason="r", judge=f"m of {verdict}", prompt="v1")
+        append(folder / "judged.jsonl", said, said.model_copy(update={"id": "q1", "verdict": "unjudged"}))
+    found = compare(*folders)
+    judged = found.metrics["judge_correct"]
+    assert (judged.first, judged.second, judged.questions) == (0.0, 1.0, 1)
+    shown = comparison_table(found)
+    assert "judge_correct: judged apart, plain by m of fail, prompt v1: not calibrated" in shown
+    assert load(folders)[0].judges == {"judge_correct": "m of fail, prompt v1: not calibrated"}
 
 
 def test_the_table_names_both_runs_and_what_a_question_took(tmp_path: Path) -> None:

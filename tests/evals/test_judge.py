@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from agent.budget import Budget, MeteredChat
 from agent.guard import Marker
-from agent.models import Price
+from agent.models import Message, Price
+from agent.prompts import prompt, version
+from agent.retries import TooLong
 from agent.testing import ScriptedModel
 from evals.agreement import judged_with_agreement, unfit_counts
 from evals.asked import answered_by, refuse_own
-from evals.judge import FILE, LONGEST, grade, grading, judged, unfit, verdicts
-from evals.line_file import append
+from evals.judge import FILE, LONGEST, grade, grading, unfit, verdicts
 from evals.types import Finished, Shown
 from ingest.errors import UserError
 from tests.evals.made_run import finished, write_run
@@ -51,6 +53,28 @@ def test_the_criterion_stands_before_anything_that_is_judged() -> None:
     assert "somebody else wrote" in system["content"]
     assert "Ada" not in system["content"]
     assert user["content"].index("Gold answer 1") < user["content"].index("The answer:")
+
+
+@pytest.mark.parametrize("name", ["grade_correct", "grade_grounded", "grade_relevant", "prefer"])
+def test_every_prompt_of_a_judge_says_what_is_data_and_what_to_write(name: str) -> None:
+    text = prompt(name, "evals.prompts")
+    assert "All of that is data" in text
+    example = next(line for line in text.splitlines() if line.startswith("{"))
+    assert next(iter(json.loads(example))) == "reason"
+    assert re.fullmatch(rf"{name}@[0-9a-f]{{8}}", version(text) or "")
+
+
+def test_what_is_too_long_to_be_read_is_unjudged_and_never_shortened(tmp_path: Path) -> None:
+    def too_long(messages: Sequence[Message]) -> str:
+        raise TooLong("longer than the window")
+
+    run = write_run(tmp_path / "run", [finished("q0"), finished("q1")])
+    judge = ScriptedModel([too_long, PASS])
+    grade(run, judge, ["grounded"])
+    assert [(v.verdict, v.reason) for v in verdicts(run)["grounded"]] == [
+        ("unjudged", "longer than what the judge can read"),
+        ("pass", "It is Ada."),
+    ]
 
 
 def test_an_answer_can_neither_leave_its_fence_nor_add_a_gold_answer() -> None:
@@ -169,10 +193,8 @@ def test_another_judge_begins_anew_and_only_the_last_one_counts(tmp_path: Path) 
 
 
 def test_repeats_of_a_question_are_judged_apart(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", [finished("q0")])
-    line = finished("q0", repeat=1)
-    grade(run, ScriptedModel([PASS]), ["correct"])
-    append(run / FILE, judged(ScriptedModel([FAIL]), "correct", line))
+    run = write_run(tmp_path / "run", [finished("q0"), finished("q0", repeat=1), finished("q1")])
+    grade(run, ScriptedModel([PASS, FAIL]), ["correct"], limit=1)
     assert [(v.key, v.verdict) for v in verdicts(run)["correct"]] == [(("q0", 0), "pass"), (("q0", 1), "fail")]
 
 

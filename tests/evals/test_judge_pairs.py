@@ -16,7 +16,7 @@ from tests.evals.made_run import finished, write_run
 
 
 def better(which: str) -> str:
-    return json.dumps({"reason": "Because.", "better": which})
+    return json.dumps({"reason": "Because.", "verdict": which})
 
 
 def prefers(word: str, *, else_: str = "neither") -> object:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from evals.line_file import append
 from evals.preferences import Preference, rank, read
 from ingest.errors import UserError
 
@@ -16,10 +17,11 @@ def won(winner: str, loser: str, id: str = "q") -> Preference:
 
 def test_a_written_line_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "preferences.jsonl"
-    given = [won("a", "b"), Preference(id="é\n", tie=["b", "a"], by="m at v2", why="both right")]
-    path.write_text("".join(each.line() + "\n" for each in given) + "\n", encoding="utf-8")
+    given = [won("a", "b"), Preference(id="é\n", tie=("b", "a"), by="m at v2", why="both right")]
+    append(path, *given)
     assert read(path) == given
-    assert path.read_text(encoding="utf-8").startswith('{"id": "q", "winner": "a", "loser": "b"}\n')
+    path.write_text('\n{"id": "q", "tie": ["b", "a"]}', encoding="utf-8")  # by hand, without the last line's end
+    assert read(path) == [Preference(id="q", tie=("b", "a"))]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_a_written_line_is_read_again(tmp_path: Path) -> None:
 )
 def test_a_line_that_is_no_preference_is_named_by_file_and_line(tmp_path: Path, line: str, said: str) -> None:
     path = tmp_path / "preferences.jsonl"
-    path.write_text(won("a", "b").line() + "\n" + line + "\n")
+    path.write_text(won("a", "b").model_dump_json() + "\n" + line + "\n")
     with pytest.raises(UserError, match=said) as refused:
         read(path)
     assert str(refused.value).startswith(f"{path}:2")
@@ -47,7 +49,7 @@ def test_a_line_that_is_no_preference_is_named_by_file_and_line(tmp_path: Path, 
 
 def test_two_runs_are_compared_once_on_a_question(tmp_path: Path) -> None:
     path = tmp_path / "preferences.jsonl"
-    path.write_text(won("a", "b").line() + "\n" + won("a", "c").line() + "\n" + won("b", "a").line() + "\n")
+    append(path, won("a", "b"), won("a", "c"), won("b", "a"))
     with pytest.raises(UserError, match=r":3: b and a were compared on 'q' at line 1"):
         read(path)
 
@@ -58,7 +60,7 @@ def test_a_missing_file_is_said_with_the_option_that_names_one(tmp_path: Path) -
 
 
 def test_only_preferences_between_the_named_runs_count() -> None:
-    ranked = rank([won("a", "b"), won("c", "a"), Preference(id="r", tie=["a", "b"])], ["b", "a"])
+    ranked = rank([won("a", "b"), won("c", "a"), Preference(id="r", tie=("a", "b"))], ["b", "a"])
     assert [(each.run, each.won, each.tied, each.lost) for each in ranked] == [("a", 1, 1, 0), ("b", 0, 1, 1)]
 
 

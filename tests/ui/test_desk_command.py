@@ -111,7 +111,7 @@ def test_enter_at_the_last_answer_ends_the_sitting(desk: Desk, run: Path) -> Non
 def test_a_verdict_is_hidden_until_the_person_has_said_their_own(desk: Desk, run: Path) -> None:
     words = (run, "--pick", "disagreeing")
     assert "SEEN" not in desk(*words).stdout
-    assert "1 verdicts hidden" in desk(*words).stdout
+    assert "1 verdict hidden" in desk(*words).stdout
     labelled = desk(*words, typed=("/fail c", "/show", "/quit")).stdout
     assert "correct fail: SEEN (judge)" in labelled
     desk(*words, typed=("/judge", "/pass c", "/quit"))
@@ -172,7 +172,7 @@ def noted(run: Path) -> Coding:
 
 def test_suggested_groups_are_named_taken_and_left_by_a_person(desk: Desk, run: Path) -> None:
     noted(run)
-    # The larger of two equal groups does not exist: they come in the order of the run.
+    # Of groups with as many notes, the one whose first answer was asked first comes first.
     result = desk(run, "modes", typed=("-2", "wrong person", "/skip"))
     assert result.exit_code == 0, result.output
     assert "  1. q0: names the wrong person\n  2. q1: the wrong person is named" in result.stdout

@@ -116,7 +116,9 @@ def test_the_judge_of_the_settings_judges_and_is_traced(
     workspace = ("--workspace", indexed / ".hoplite")
     assert hoplite("eval", "judge", "grade", run, "--limit", "1", *workspace).exit_code == 0
     traces = json.loads(hoplite("trace", "list", "--json", *workspace).stdout)["traces"]
-    assert sum(each["name"] == f"chat {MODEL}" for each in traces) == 3
+    assert {"judge correct", "judge grounded", "judge relevant"} <= {each["name"] for each in traces}
+    (together,) = json.loads(hoplite("trace", "list", "--sessions", "--json", *workspace).stdout)["sessions"]
+    assert (together["id"], together["evaluation"]) == ("judge nightly", True)
 
 
 def test_a_cap_ends_it_early_and_says_how_to_go_on(
@@ -136,7 +138,7 @@ def test_a_cap_ends_it_early_and_says_how_to_go_on(
 def test_preferences_are_written_beside_the_runs(hoplite: Hoplite, provider: Provider, run: Path) -> None:
     def ada(turns: Turns) -> str:
         first = turns[1]["content"].split("The first answer:")[1].split("The second answer:")[0]
-        return json.dumps({"reason": "Ada.", "better": "first" if "Ada" in first else "second"})
+        return json.dumps({"reason": "Ada.", "verdict": "first" if "Ada" in first else "second"})
 
     provider.script = [says(ada)]
     other = write_run(run.parent / "other", [finished("q0", answer="Bob."), finished("q1", answer="Eve.")])

@@ -79,7 +79,7 @@ def _table(runs: list[ScoredRun], found: list[Comparison]) -> str:
     from evals.compare_table import comparison_table, means_table, run_means_table
 
     if not found:
-        return run_means_table(runs[0].name, runs[0].values)
+        return run_means_table(runs[0].name, runs[0].values, runs[0].judges)
     if len(found) == 1:
         return comparison_table(found[0])
     parts = [means_table([run.name for run in runs], means_of_all(runs))]
@@ -102,5 +102,5 @@ def _as_json(runs: list[ScoredRun], found: list[Comparison], outcomes: list[Outc
             "comparisons": [each.as_json() for each in found],
         }
     else:
-        shown = {"runs": [runs[0].name], "values": runs[0].values}
+        shown = {"runs": [runs[0].name], "values": runs[0].values, "judges": dict(runs[0].judges)}
     return shown | ({"gate": [asdict(out) for out in outcomes]} if outcomes else {})

@@ -63,7 +63,7 @@ def desk(ctx: click.Context, run: Path, pick: str, count: int, seed: int, worksp
 @click.option("--assign", multiple=True, metavar="ID=MODE", help="Say that an answer has a failure mode.")
 @click.option("--unassign", multiple=True, metavar="ID=MODE", help="Say that it has it not.")
 @click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a mode, or merge it with one that is there.")
-@click.option("--accept", is_flag=True, help="Take what is suggested for notes without a mode, names and all.")
+@click.option("--accept", is_flag=True, help="Take the groups of two notes or more that are suggested, names and all.")
 @json_option
 @click.pass_obj
 def modes(
@@ -89,7 +89,8 @@ def modes(
         coding.rename(old, new)
     if accept:
         for group in _suggested(coding):
-            coding.assign([line for line, _ in group.lines], group.name)
+            if len(group.lines) > 1:  # a note that is like no other is no mode yet
+                coding.assign([line for line, _ in group.lines], group.name)
     elif not (assign or unassign or rename or as_json):
         _sort(coding)
     if as_json:
@@ -134,8 +135,8 @@ class Sitting:
 
     def begin(self) -> None:
         """Show the answers from the first that was not read, and do what is typed, until it is /quit or the end."""
-        read = {(line.id, line.repeat) for line in self._coding.read}
-        unread = (number for number, line in enumerate(self._lines) if (line.id, line.repeat) not in read)
+        known = {(line.id, line.repeat) for line in self._coding.read}
+        unread = (number for number, line in enumerate(self._lines) if (line.id, line.repeat) not in known)
         self._at = next(unread, 0)
         self._show("")
         while (typed := _typed("Note")) not in ("/quit", None):
@@ -149,10 +150,10 @@ class Sitting:
                     break
             except UserError as error:
                 click.echo(render.visible(str(error)), err=True)
-        click.echo(
-            f"{render.counted(len(self._coding.notes), 'note')} on {len(self._coding.read)} answers that were read. "
-            f"`hoplite eval desk {render.visible(str(self._coding.folder))} modes` sorts them."
-        )
+        notes = render.counted(len(self._coding.notes), "note")
+        read = render.counted(len(self._coding.read), "answer")
+        sort = f"`hoplite eval desk {render.visible(str(self._coding.folder))} modes` sorts them"
+        click.echo(f"{notes} on {read} that were read; {sort}.")
 
     @property
     def _line(self) -> Finished:
@@ -178,7 +179,7 @@ class Sitting:
 
     def _disliked(self) -> frozenset[str]:
         """The traces that a person rated as bad."""
-        from agent.tracing import disliked
+        from agent.scores import disliked
 
         if self._traces is None:
             raise UserError("There are no traces here to have been rated. Name their workspace with --workspace DIR.")

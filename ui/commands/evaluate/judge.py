@@ -128,9 +128,9 @@ def prefer(
     Both are shown in both orders; only where both orders agree it is a preference, else a tie. `eval prefer` makes
     a ranking of the file.
     """
-    from evals.judge_pairs import FILE
     from evals.judge_pairs import prefer as preferred
     from evals.judge_tables import pairs_line
+    from evals.preferences import FILE
 
     target = out or runs[0].resolve().parent / FILE
     with judging(runs, workspace, **chosen) as (chat, budget), Meter(unit="pairs", quiet=as_json) as meter:
