@@ -18,6 +18,7 @@ from ui.lazy import LazyGroup
         "report": "ui.commands.evaluate.report:report",
         "judge": "ui.commands.evaluate.judge:judge",
         "desk": "ui.commands.evaluate.desk:desk",
+        "import": "ui.commands.evaluate.import_:import_",
         "injection": "ui.commands.evaluate.injection:injection",
     },
 )
