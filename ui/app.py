@@ -17,29 +17,34 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from ingest.errors import UserError
+from ui import markup
 from ui.desk import Workdesk
 from ui.security import Gate, loopback, names
+from ui.theme import Theme
 from ui.views.chat import ChatView
 from ui.views.frame import Frame, View
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
-    return (ChatView(desk),)
+    chat = ChatView(desk)
+    desk.before_close(chat.close)
+    return (chat,)
 
 
-def blocks(shown: Sequence[View]) -> gr.Blocks:
-    """Return the page's components, each view wired to its own handlers."""
+def blocks(shown: Sequence[View]) -> tuple[gr.Blocks, Frame]:
+    """Return the page's components, each view wired to its own handlers, and the frame that they were made in."""
     with gr.Blocks(title="Hoplite", analytics_enabled=False) as built:
-        with gr.Column(elem_id="head"):
-            gr.Markdown("# Hoplite", latex_delimiters=[])
-        frame = Frame(built)
+        with gr.Column(elem_id="head") as head:
+            gr.Markdown("# Hoplite", latex_delimiters=[], elem_id="name")
+            gr.Markdown(markup.does("theme", "Light or dark"), latex_delimiters=[], elem_id="theme")
+        frame = Frame(built, head)
         with gr.Tabs(elem_id="views"):
             for view in shown:
                 with gr.Tab(view.title, id=view.name, elem_id=f"view-{view.name}"):
                     view.build(frame)
-    built.queue(max_size=32, api_open=False)
-    return built
+    built.queue(max_size=64, api_open=False)
+    return built, frame
 
 
 def application(shown: Sequence[View], port: int) -> Gate:
@@ -50,15 +55,14 @@ def application(shown: Sequence[View], port: int) -> Gate:
     def script() -> Response:
         return Response(_shipped("page.js"), media_type="text/javascript")
 
+    built, frame = blocks(shown)
+    for path, handler in frame.routes.items():
+        app.get(path, response_model=None)(handler)
     mounted = gr.mount_gradio_app(
-        app, blocks(shown), "/",
+        app, built, "/",
         server_name="127.0.0.1", server_port=port, footer_links=[], run_history=False, allowed_paths=[],
         show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False,
-        theme=gr.themes.Base(
-            primary_hue="indigo", neutral_hue="slate",
-            # The system's own, because Gradio's default is fetched from another host.
-            font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
-        ),
+        theme=Theme(),
         css=_shipped("page.css"), head='<script src="/page.js" defer></script>',
     )  # fmt: skip
     return Gate(mounted, hosts=names(port))
