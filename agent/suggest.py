@@ -12,6 +12,7 @@ from ingest.types import Chunk
 
 _LONGEST = 60  # characters of a name
 _SHORTEST = 3
+_MOST_WORDS = 4
 _CODE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\(\))?")
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
@@ -31,7 +32,7 @@ def unexplored(answer: Answer, said: Sequence[str]) -> tuple[str, ...]:
     cited = {each.label for each in answer.citations}
     worth: dict[str, list[int]] = {}
     for passage in answer.passages:
-        for name in unique((*passage.names, *question_names(passage.excerpt))):
+        for name in unique((*spoken(passage.names), *question_names(passage.excerpt))):
             if _worth_asking(name) and f" {' '.join(words(name))} " not in known:
                 held = worth.setdefault(name, [0, 0])
                 held[0] += passage.label in cited
@@ -53,9 +54,9 @@ def examples(documents: Sequence[Sequence[Chunk]], most: int = 3) -> tuple[str, 
     for at, chunks in enumerate(documents):
         elsewhere = set().union(*(names for other, names in enumerate(mentions) if other != at))
         for nth, chunk in enumerate(chunks):
-            for name in (chunk.title,) if chunk.kind == "prose" else chunk.defines:
+            for name in (chunk.title,) if chunk.kind == "prose" else spoken(chunk.defines):
                 if _worth_asking(name) and (chunk.kind == "prose" or _CODE.fullmatch(name)):
-                    joins = bool({name, prose_name(name)} & elsewhere)
+                    joins = bool({name.removesuffix("()"), prose_name(name)} & elsewhere)
                     asked.append((not joins, nth, _about_chunk(chunk, name)))
     return unique(question for _, _, question in sorted(asked, key=lambda each: each[:2]))[:most]
 
@@ -63,6 +64,12 @@ def examples(documents: Sequence[Sequence[Chunk]], most: int = 3) -> tuple[str, 
 def _about_chunk(chunk: Chunk, name: str) -> str:
     file = chunk.path.rsplit("/", 1)[-1]
     return f"What does {file} say about {name}?" if chunk.kind == "prose" else question_about(name)
+
+
+def spoken(defined: Sequence[str]) -> tuple[str, ...]:
+    """Return defined names as people write them: `sweep()` where there is `store.sweep` too, which only code has."""
+    dotted = {name.rsplit(".", 1)[-1] for name in defined if "." in name}
+    return tuple(f"{name}()" if name in dotted and name.islower() else name for name in defined)
 
 
 def question_about(name: str) -> str:
@@ -73,8 +80,11 @@ def question_about(name: str) -> str:
 
 
 def _worth_asking(name: str) -> bool:
-    """Whether a name can stand in a question: no file, no private part, no sentence, no bare word of everyday."""
+    """Whether a name can stand in a question: no file, no private part, no sentence, no bare word of everyday, and of
+    dotted names only a class's: what comes before the dot is else a module or a variable."""
     if not _SHORTEST <= len(name) <= _LONGEST or "\n" in name or is_file(name) or not words(name):
+        return False
+    if len(words(name)) > _MOST_WORDS or name[-1] in ".,:;!?" or ("." in name and not name[0].isupper()):
         return False
     return not name.startswith("_") and (_told_apart(name) or name[0].isupper())
 

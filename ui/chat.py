@@ -185,7 +185,7 @@ def checked(each: Citation) -> str:
 def found_by(each: Citation, passages: Sequence[Passage]) -> str:
     """Return the way on which a citation's passage was found, such as "hop: HERON_RETENTION", as HTML."""
     ways = [way for passage in passages if passage.label == each.label for way in passage.via]
-    return _via(", ".join(ways)) if ways else ""
+    return _via(f"found by {', '.join(ways)}") if ways else ""
 
 
 def label_of(each: Citation) -> str:

@@ -101,10 +101,10 @@ class Talk:
         *,
         make: Callable[[Form | Literal["auto"]], Answers],
         line: Callable[[str | None], Line | None],
-        keep: Callable[[Talk], None],
+        keep: Callable[[str, Sequence[Turn]], None],
     ) -> None:
-        """`make` gives an agent for one question, `line` the line before a model, and `keep` is called after each
-        answer."""
+        """`make` gives an agent for one question, `line` the line before a model, and `keep` is called with its
+        id and its turns after each answer."""
         self.id = id
         self._make, self._line, self._keep = make, line, keep
         self._conversation = Conversation()
@@ -172,7 +172,7 @@ class Talk:
             turns[number] = replace(turns[number], rating=value)
             self._set(turns=tuple(turns))
         self.remark(number, "")
-        self._keep(self)
+        self._keep(self.id, turns)
         return turns[number]
 
     def remark(self, number: int, reason: str) -> None:
@@ -263,27 +263,27 @@ class Talk:
             live = self._state.live
             if self._go is None or self._stop or live is None:
                 return False
-            told = ShownStep(
-                "plan", "edited: begun again, what it needs is looked for anew", items=difference(self._go)
-            )
+            said = "edited: the run begins again with it, and looks for what it needs anew"
+            told = ShownStep("plan", said, items=difference(self._go))
             again = replace(live.turn, steps=(*live.turn.steps, told), draft="", answer=None)
             self._set(live=replace(live, turn=again))
             return True
 
     def _over(self, wish: Wish, seconds: float, after: int) -> None:
-        with self._changed:
-            live, replaced = self._state.live, self._state.turns[after:]
-            if live is None or live.turn.answer is None:
-                return
-            parts = tuple(part.text for part in live.plan.parts) if live.plan else ()
-            turns = (*self._state.turns[:after], replace(live.turn, seconds=seconds, parts=parts))[-MOST_TURNS:]
-            self._set(turns=turns, live=None)
+        """Keep the turn, and only then show that the run is over: whoever sees that finds it kept."""
+        live, before, replaced = self._state.live, self._state.turns[:after], self._state.turns[after:]
+        if live is None or live.turn.answer is None:
+            return
+        parts = tuple(part.text for part in live.plan.parts) if live.plan else ()
+        turns = (*before, replace(live.turn, seconds=seconds, parts=parts))[-MOST_TURNS:]
         if self._stop:
             score(live.turn.answer.trace_id, STOPPED, 1.0)
         for turn in replaced:
             name = REGENERATED if turn.question == wish.question else EDITED
             score(turn.answer.trace_id if turn.answer else None, name, 1.0)
-        self._keep(self)
+        self._keep(self.id, turns)
+        with self._changed:
+            self._set(turns=turns, live=None)
 
     def _happened(self, event: Event) -> None:
         with self._changed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -145,7 +145,8 @@ class ChatView:
                     parts["plan_note"] = shown("plan-note")
                     plan = parts["plan"] = gr.Textbox(
                         label="Sub-questions, one a line", lines=2, max_lines=8, max_length=2_000, elem_id="plan",
-                        placeholder="A simple question has none.",
+                        show_label=False,
+                        placeholder="Sub-questions, one a line; a simple question has none.",
                     )  # fmt: skip
                     start = parts["start"] = gr.Button("Ask with this plan", elem_id="start", interactive=False)
                 with gr.Accordion("Sources", open=True, elem_id="sources-panel"):
@@ -436,9 +437,9 @@ class ChatView:
     def _new(self, id: str = "", turns: tuple[chat.Turn, ...] = ()) -> Talk:
         return Talk(id or uuid4().hex, turns, make=self._desk.agent, line=self._lines.before, keep=self._keep)
 
-    def _keep(self, talk: Talk) -> None:
-        if (kept := self._kept()) and talk.state.turns:
-            kept.keep(talk.id, kept.name(talk.id) or talk.state.turns[0].question, talk.state.turns)
+    def _keep(self, id: str, turns: Sequence[chat.Turn]) -> None:
+        if (kept := self._kept()) and turns:
+            kept.keep(id, kept.name(id) or turns[0].question, turns)
 
     def _kept(self) -> Sessions | None:
         """The conversations that are kept; None where there is no workspace yet."""
