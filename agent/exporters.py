@@ -24,6 +24,11 @@ _SCOPE = "hoplite."
 _LONGEST = 65_536  # characters of one value, after redaction
 
 
+def ours(span: ReadableSpan) -> bool:
+    """Whether Hoplite opened a span: other libraries of the process, such as the page's web server, open some too."""
+    return span.instrumentation_scope is not None and span.instrumentation_scope.name.startswith(_SCOPE)
+
+
 class Abroad(SpanExporter):
     """Sends our spans to one receiver, redacted. A failure is one warning for its whole life, never an exception.
 
@@ -50,10 +55,10 @@ class Abroad(SpanExporter):
         left = self._deadline - time.monotonic()
         if not self.takes or left <= 0:
             return SpanExportResult.FAILURE
-        ours = [span for span in spans if span.instrumentation_scope and span.instrumentation_scope.name[:8] == _SCOPE]
-        if not ours:
+        sent = [span for span in spans if ours(span)]
+        if not sent:
             return SpanExportResult.SUCCESS
-        problem = self._send(ours, min(left, SECONDS))
+        problem = self._send(sent, min(left, SECONDS))
         if problem:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             self.fail(problem)

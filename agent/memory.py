@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.note_file import NoteFile
-from agent.notes import Documents, Draft, Written, joined, names_of, rechecked
-from agent.types import Note
+from agent.notes import MOST_QUESTIONS, Documents, Draft, Written, joined, names_of, rechecked
+from agent.types import Note, Past
 from ingest.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ RECALLED = 3
 """Notes that a run is given."""
 
 _MOST_COMPARED = 1000  # the notes that were last looked at
+_EVERY = 1_000_000
+_LONGEST_QUESTION = 4_000  # characters
 _ALIKE = 5  # notes that a new one is compared with
 _FORGOTTEN_AFTER = 90 * 86_400.0  # seconds; what nobody came back to is kept for `memory list`, but not recalled
 
@@ -78,6 +80,49 @@ class Memory:
         """Write notes that were looked at again; one that was forgotten meanwhile stays forgotten. Raises UserError."""
         if notes:
             self._file.change(lambda held: [n for n in notes if any(n.id == h.id for h in held)], _MOST_COMPARED)
+
+    def approve(self, note_id: int) -> Note:
+        """Take the mark off a note that was made while text of others was in view, because the user has
+        read it. Returns the note. Raises UserError."""
+        return self._amended(note_id, lambda note: replace(note, untrusted=False))
+
+    def reword(self, note_id: int, question: str) -> Note:
+        """Write a note's question in other words; what it was before is among those it is also found by. Returns the
+        note. Raises UserError for no words and for no note."""
+        words = " ".join(question.split())[:_LONGEST_QUESTION]
+        if not words:
+            raise UserError("A note has a question that it is found by. Write one.")
+
+        def reworded(note: Note) -> Note:
+            also = tuple(dict.fromkeys([note.question, *note.also]))
+            names = names_of(words, note.facts)
+            return replace(
+                note, question=words, also=tuple(q for q in also if q != words)[:MOST_QUESTIONS], names=names
+            )
+
+        return self._amended(note_id, reworded)
+
+    def drop(self, note_id: int, fact: int) -> Note:
+        """Move a fact, counted from 0, to the note's history. Returns the note. Raises UserError where none is."""
+
+        def without(note: Note) -> Note:
+            if not 0 <= fact < len(note.facts):
+                raise UserError(f"Note {note_id} has {len(note.facts)} facts, and none of the number {fact + 1}.")
+            now = self._clock()
+            gone = Past(note.facts[fact], note.checked, now, "you removed it")
+            kept = note.facts[:fact] + note.facts[fact + 1 :]
+            return replace(note, facts=kept, names=names_of(note.question, kept), history=(*note.history, gone))
+
+        return self._amended(note_id, without)
+
+    def _amended(self, note_id: int, amend: Callable[[Note], Note]) -> Note:
+        def change(notes: list[Note]) -> Sequence[Note]:
+            return [amend(note) for note in notes if note.id == note_id]
+
+        changed = self._file.change(change, _EVERY)
+        if not changed:
+            raise UserError(f"There is no note {note_id}. `hoplite memory list` shows their numbers.")
+        return changed[0]
 
     def recall(self, question: str, limit: int = RECALLED) -> list[Found]:
         """Return the notes that are about a question, best first: as they were written, not looked at again. Raises

@@ -24,9 +24,11 @@ from retrieval.types import Passage
 MOST_FACTS = 12
 """Facts of one note."""
 
+MOST_QUESTIONS = 6
+"""Other questions that a note is found by."""
+
 _MOST_PAST = 20  # facts that a note had
 _MOST_NAMES = 24
-_MOST_QUESTIONS = 6
 _LONGEST_FACT = 400  # characters: those of the longest quote
 
 Documents = Callable[[str], Document | None]
@@ -155,7 +157,7 @@ def _with(old: Note, new: Draft, facts: Sequence[Fact], ended: Sequence[Past], n
     held = (*new.facts, *(fact for fact in facts if not _quotes([fact]) <= seen))[:MOST_FACTS]
     paths = {c.path for fact in held for c in fact.citations}
     digests = {path: digest for path, digest in {**old.digests, **new.digests}.items() if path in paths}
-    asked = unique([new.question, old.question, *old.also])[:_MOST_QUESTIONS]
+    asked = unique([new.question, old.question, *old.also])[:MOST_QUESTIONS]
     return replace(
         old,
         question=asked[0],

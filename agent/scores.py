@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import trace_file
+from agent.tracing import reading
 from ingest.errors import UserError
 
 FEEDBACK = "user"
@@ -21,10 +22,6 @@ FEEDBACK = "user"
 
 _WAIT_SECONDS = 1.0  # for more to send with the first; and a run is over by then
 _NONE = "0" * 32
-
-_SCHEMA = """CREATE TABLE IF NOT EXISTS scores(
-    trace_id TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, comment TEXT NOT NULL, at REAL NOT NULL,
-    PRIMARY KEY(trace_id, name))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,6 @@ def score(trace_id: str | None, name: str, value: float, comment: str = "") -> N
 def keep(path: Path, given: Score) -> None:
     """Write a score to the trace file at `path`. Raises sqlite3.Error and OSError."""
     with closing(trace_file.open_for_writing(path)) as connection, connection:
-        connection.execute(_SCHEMA)
         connection.execute("DELETE FROM scores WHERE at < ?", (time.time() - trace_file.KEEP_DAYS * 86_400,))
         kept = (given.trace_id, trace_file.clean(given.name), given.value, trace_file.cut(given.comment), given.at)
         connection.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", kept)
@@ -58,14 +54,9 @@ def keep(path: Path, given: Score) -> None:
 
 def scores(path: Path, trace_id: str) -> list[Score]:
     """Return a trace's scores by their names. Raises UserError where the file cannot be read."""
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)) as connection:
-            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'scores'").fetchone() is None:
-                return []
-            found = connection.execute("SELECT * FROM scores WHERE trace_id = ? ORDER BY name", (trace_id,))
-            return [Score(*row) for row in found]
-    except sqlite3.Error as error:
-        raise UserError(f"The scores in {path} cannot be read ({error}). Move the file away to start anew.") from error
+    with reading(path) as connection:
+        found = connection.execute("SELECT * FROM scores WHERE trace_id = ? ORDER BY name", (trace_id,))
+        return [Score(*row) for row in found]
 
 
 Send = Callable[[Sequence[Score]], None]

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import format_span_id, format_trace_id
 
-from agent.exporters import Abroad
+from agent.exporters import Abroad, ours
 from agent.langfuse import EXPERIMENT, ROOT
 from agent.trace_file import bounded, clean, cut, insert, prune
 from agent.trace_marks import marks
@@ -33,7 +33,7 @@ PRUNED_EVERY = 20_000  # spans
 
 
 class SpanFile(SpanExporter):
-    """Writes finished spans to SQLite. A failure is one warning for the whole life of the file, never an exception."""
+    """Writes our finished spans to SQLite. A failure is one warning for its whole life, never an exception."""
 
     def __init__(self, connection: sqlite3.Connection, warn: Callable[[str], None]) -> None:
         self._connection = connection
@@ -48,7 +48,7 @@ class SpanFile(SpanExporter):
         if os.getpid() != self._owner or time.monotonic() > self._deadline:
             return SpanExportResult.FAILURE
         try:
-            insert(self._connection, [_row(span) for span in spans])
+            insert(self._connection, [_row(span) for span in spans if ours(span)])
             self._unpruned += len(spans)
             if self._unpruned > PRUNED_EVERY:  # a server's file stays within its bounds too
                 self._unpruned = 0

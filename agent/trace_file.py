@@ -13,8 +13,9 @@ from pathlib import Path
 
 from agent.trace_rollup import RollUp, SpanRow, rolled_up
 
-VERSION = 2
-"""Of the tables. Version 1 had spans without their kind and tracer, and no row for each trace."""
+VERSION = 3
+"""Of the tables. Version 1 had spans without their kind and tracer, and no row for each trace; version 2 kept what
+people thought of an answer in a table of its own, `feedback`, beside the scores."""
 
 VALUE_BYTES = 8192
 KEEP_DAYS = 30
@@ -41,7 +42,15 @@ _TRACES = (
     """,
     "CREATE INDEX traces_by_start ON traces(started_ns)",
     "CREATE INDEX traces_by_end ON traces(ended_ns)",
-    "CREATE TABLE feedback(trace_id TEXT PRIMARY KEY, given_ns INTEGER NOT NULL, good INTEGER NOT NULL, note TEXT)",
+)
+# A version 2 has them where something was scored. By trace and name; `at` is in seconds since 1970.
+_SCORES = """
+CREATE TABLE IF NOT EXISTS scores(
+    trace_id TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, comment TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY(trace_id, name))
+"""
+_FEEDBACK_SCORED = (
+    "INSERT OR IGNORE INTO scores SELECT trace_id, 'user', good, coalesce(note, ''), given_ns / 1e9 FROM feedback"
 )
 
 _COLUMNS = [field.name for field in fields(RollUp)]
@@ -104,6 +113,12 @@ def _bring_up(connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         version = _version(connection)  # again: another process may have been faster
         if version == VERSION:
+            return
+        connection.execute(_SCORES)
+        if version == 2:
+            connection.execute(_FEEDBACK_SCORED)
+            connection.execute("DROP TABLE feedback")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
             return
         if version == 0:
             connection.execute(_SPANS)
@@ -179,7 +194,7 @@ def prune(connection: sqlite3.Connection, *, keep_days: float = KEEP_DAYS, max_b
             f"SELECT trace_id FROM ({kept}) WHERE ended_ns < ? OR so_far > ?",  # noqa: S608
             (cutoff, most),
         ).fetchall()
-        for table in ("spans", "traces", "feedback"):
+        for table in ("spans", "traces", "scores"):
             connection.executemany(f"DELETE FROM {table} WHERE trace_id = ?", gone)  # noqa: S608
     # Stepping through the result is what frees the pages.
     connection.execute("PRAGMA incremental_vacuum").fetchall()

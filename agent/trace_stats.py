@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.scores import FEEDBACK
 from agent.trace_rollup import Spent
 from agent.tracing import SPENT_SUMS, reading, spent_of
 
@@ -80,9 +81,9 @@ def health(path: Path, days: float, *, now_ns: int | None = None) -> Health:
             chosen,
         ).fetchone()
         rated = connection.execute(
-            "SELECT coalesce(sum(good), 0) AS good, count(*) AS n FROM feedback"  # noqa: S608
-            f" WHERE trace_id IN (SELECT trace_id FROM traces WHERE {_ASKED})",
-            chosen,
+            "SELECT coalesce(sum(value > 0.5), 0) AS good, count(*) AS n FROM scores"  # noqa: S608
+            f" WHERE name = :feedback AND trace_id IN (SELECT trace_id FROM traces WHERE {_ASKED})",
+            {**chosen, "feedback": FEEDBACK},
         ).fetchone()
         stages, failed = _stages(connection, chosen)
         spent = spent_of(sums)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Literal
 
 from agent import trace_file
 from agent.guard import visible
@@ -145,16 +146,35 @@ _SESSIONS = (
 )
 
 
-def traces(path: Path, limit: int = 20, *, session: str | None = None) -> list[TraceSummary]:
-    """Return the newest traces, or those of one session, newest first; also those whose root has not ended, named after
-    their first span.
+Only = Literal["all", "questions", "evaluations", "other", "failed", "declined", "bad"]
+"""Which traces are listed: of questions that people asked, of those of evaluations, of none (indexing, searches); runs
+that failed, that found no answer, that somebody thought badly of."""
 
-    Raises UserError when there is no file or it cannot be read.
+_ONLY: Mapping[Only, str] = {
+    "all": "1",
+    "questions": "runs > 0 AND evaluation IS NULL",
+    "evaluations": "evaluation IS NOT NULL",
+    "other": "runs = 0",
+    "failed": "error IS NOT NULL",
+    "declined": "abstained = 1",
+    "bad": "trace_id IN (SELECT trace_id FROM scores WHERE name = 'user' AND value < 0.5)",
+}
+
+
+def traces(
+    path: Path, limit: int = 20, *, session: str | None = None, only: Only = "all", asked: str = ""
+) -> list[TraceSummary]:
+    """Return the newest traces, newest first; also those whose root has not ended, named after their first span.
+
+    `session` names one conversation or evaluation, `asked` is a part of the question. Raises UserError when there is no
+    file or it cannot be read.
     """
-    chosen = "" if session is None else " WHERE session = ?"
-    newest = f"SELECT * FROM traces{chosen} ORDER BY started_ns DESC, trace_id LIMIT ?"  # noqa: S608
+    newest = (
+        f"SELECT * FROM traces WHERE {_ONLY[only]} AND session IS coalesce(?1, session)"  # noqa: S608
+        " AND (?2 = '' OR instr(lower(question), lower(?2))) ORDER BY started_ns DESC, trace_id LIMIT ?3"
+    )
     with reading(path) as connection:
-        return [_summary(row) for row in connection.execute(newest, (*([session] if session else []), limit))]
+        return [_summary(row) for row in connection.execute(newest, (session, asked, limit))]
 
 
 def _summary(row: sqlite3.Row) -> TraceSummary:
@@ -272,11 +292,12 @@ def _in_a_line(said: object) -> str:
 def rate(path: Path, id_or_prefix: str, *, good: bool, note: str = "") -> str:
     """Note whether an answer was good, in the place of what was noted before; return the trace's id. Raises as `trace`
     does, and UserError where the file cannot be written."""
+    from agent.scores import FEEDBACK, Score, keep
+
     with reading(path) as connection:
         trace_id = _only(connection, id_or_prefix)
-    with _writing(path, "rated") as connection:
-        row = (trace_id, time.time_ns(), good, trace_file.cut(note))
-        connection.execute("INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?)", row)
+    with _told("rated", path):
+        keep(path, Score(trace_id, FEEDBACK, float(good), note, time.time()))
     return trace_id
 
 
@@ -285,15 +306,14 @@ def prune(path: Path, *, keep_days: float = trace_file.KEEP_DAYS, max_bytes: int
 
     Raises UserError where the file cannot be written.
     """
-    with _writing(path, "pruned") as connection:
+    with _told("pruned", path), closing(trace_file.open_for_writing(path)) as connection:
         return trace_file.prune(connection, keep_days=keep_days, max_bytes=max_bytes)
 
 
 @contextmanager
-def _writing(path: Path, done: str) -> Iterator[sqlite3.Connection]:
+def _told(done: str, path: Path) -> Iterator[None]:
     try:
-        with closing(trace_file.open_for_writing(path)) as connection:
-            yield connection
+        yield
     except (OSError, sqlite3.Error) as error:
         raise UserError(
             f"The traces in {path} cannot be {done} ({_in_a_line(error)}). Move the file away to start a new one."

@@ -1,6 +1,7 @@
 """The page: its views as tabs behind one gate, served on this machine.
 
-Importing this takes two seconds (Gradio); only `hoplite serve` does.
+Gradio takes two seconds to import, and the views import it: both are left to the functions that make the page, while a
+page of ours says already that it comes (`ui/front.py`).
 """
 
 from __future__ import annotations
@@ -9,31 +10,37 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import gradio as gr
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import Response
 
 from ingest.errors import UserError
-from ui import markup
 from ui.desk import Workdesk
+from ui.front import Front
 from ui.security import Gate, loopback, names
-from ui.theme import Theme
-from ui.views.chat import ChatView
 from ui.views.frame import Frame, View
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
+    from ui.views.chat import ChatView
+    from ui.views.memory import MemoryView
+    from ui.views.traces import TracesView
+
     chat = ChatView(desk)
     desk.before_close(chat.close)
-    return (chat,)
+    return (chat, TracesView(desk), MemoryView(desk))
 
 
 def blocks(shown: Sequence[View]) -> tuple[gr.Blocks, Frame]:
     """Return the page's components, each view wired to its own handlers, and the frame that they were made in."""
+    import gradio as gr
+
+    from ui import markup
+
     with gr.Blocks(title="Hoplite", analytics_enabled=False) as built:
         with gr.Column(elem_id="head") as head:
             gr.Markdown("# Hoplite", latex_delimiters=[], elem_id="name")
@@ -49,6 +56,13 @@ def blocks(shown: Sequence[View]) -> tuple[gr.Blocks, Frame]:
 
 def application(shown: Sequence[View], port: int) -> Gate:
     """Return the whole application, behind its gate."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from fastapi.responses import Response
+
+    from ui.theme import Theme
+    from ui.waterfall import rules
+
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/page.js")
@@ -63,7 +77,7 @@ def application(shown: Sequence[View], port: int) -> Gate:
         server_name="127.0.0.1", server_port=port, footer_links=[], run_history=False, allowed_paths=[],
         show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False,
         theme=Theme(),
-        css=_shipped("page.css"), head='<script src="/page.js" defer></script>',
+        css=f"{_shipped('page.css')}\n{rules()}", head='<script src="/page.js" defer></script>',
     )  # fmt: skip
     return Gate(mounted, hosts=names(port))
 
@@ -75,12 +89,14 @@ def serve(desk: Workdesk, *, host: str, port: int, on_ready: Callable[[str], Non
     """
     with _listening(loopback(host), port) as listening:
         port = listening.getsockname()[1]
-        app = application(views(desk), port)
+        front = Front(lambda: application(views(desk), port), stop=lambda: setattr(server, "should_exit", True))
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=2)
+            uvicorn.Config(front, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=2)
         )
         on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
         server.run(sockets=[listening])
+        if front.failed is not None:
+            raise front.failed
 
 
 def _listening(host: str, port: int) -> AbstractContextManager[socket.socket] | Any:

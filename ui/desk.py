@@ -45,6 +45,16 @@ class Workdesk:
         """The file of the page's conversations. Raises UserError where nothing is indexed yet."""
         return self._opened().workspace.sessions
 
+    @property
+    def traces(self) -> Path:
+        """The file of the workspace's traces."""
+        return self._opened().workspace.traces
+
+    @property
+    def memory(self) -> Path:
+        """The file of the workspace's notes."""
+        return self._opened().workspace.memory
+
     def agent(self, form: Form | Literal["auto"] = "auto") -> Agent:
         """Return an agent for one question; `form` is its answer's, where that is chosen on the page. What leaves this
         machine is in `about`, which the page shows first."""

@@ -49,7 +49,7 @@ def trace_line(each: TraceSummary) -> str:
         said.append("not ended")
     elif each.stopped or each.abstained:
         said.append(f"stopped: {visible(each.stopped)}" if each.stopped else "no answer found")
-    return f"{each.id[:12]}  {_when(each.started)}  {each.seconds:7.1f} s  {each.spans:4} spans  {_joined(said)}"
+    return f"{each.id[:12]}  {when(each.started)}  {each.seconds:7.1f} s  {each.spans:4} spans  {_joined(said)}"
 
 
 def session_line(each: SessionSummary) -> str:
@@ -57,7 +57,7 @@ def session_line(each: SessionSummary) -> str:
     what = "evaluation" if each.evaluation else "conversation"
     failed = f"{each.failed:,} failed" if each.failed else ""
     said = [f"{what} of {counted(each.runs, 'run')}", failed, spending(each.spent)]
-    return f"{visible(each.id)[:32]:<32}  {_when(each.started)}  {each.seconds:7.1f} s  {_joined(said)}"
+    return f"{visible(each.id)[:32]:<32}  {when(each.started)}  {each.seconds:7.1f} s  {_joined(said)}"
 
 
 def tree(records: Sequence[SpanRecord]) -> str:
@@ -93,5 +93,6 @@ def _joined(parts: Sequence[str]) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _when(seconds: float) -> str:
+def when(seconds: float) -> str:
+    """Return local time as `2026-01-31 12:00:00`."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -81,6 +81,32 @@ def test_a_note_that_was_forgotten_meanwhile_is_not_brought_back(memory: Memory)
     assert memory.notes() == []
 
 
+def test_a_person_words_a_note_anew_and_the_old_words_still_find_it(memory: Memory) -> None:
+    note, _ = memory.remember(draft())
+    changed = memory.reword(note.id, "  Where do   letters go? ")
+    assert (changed.question, changed.also) == ("Where do letters go?", (ASKED,))
+    assert recalled(memory, ASKED) == ["Where do letters go?"]
+    with pytest.raises(UserError, match="has a question"):
+        memory.reword(note.id, "  ")
+
+
+def test_a_person_vouches_for_a_note(memory: Memory) -> None:
+    note, _ = memory.remember(draft())
+    assert note.untrusted
+    memory.approve(note.id)
+    assert [found.untrusted for found in memory.notes()] == [False]
+    with pytest.raises(UserError, match="no note 9"):
+        memory.approve(9)
+
+
+def test_a_fact_that_a_person_removes_goes_to_the_history(memory: Memory) -> None:
+    note, _ = memory.remember(draft())
+    changed = memory.drop(note.id, 0)
+    assert (changed.facts, changed.history[0].fact, changed.history[0].why) == ((), note.facts[0], "you removed it")
+    with pytest.raises(UserError, match="none of the number 2"):
+        memory.drop(note.id, 1)
+
+
 def test_reading_a_memory_that_is_not_there_makes_no_file(tmp_path: Path) -> None:
     absent = Memory(tmp_path / "none.sqlite")
     assert (absent.recall("anything"), absent.forget(1), absent.forget_all()) == ([], False, 0)

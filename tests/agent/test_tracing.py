@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from opentelemetry import trace as otel
 
 from agent import trace_file
+from agent.scores import FEEDBACK, Score, scores
 from agent.trace_file import VALUE_BYTES
 from agent.trace_rollup import DOLLARS, TOKENS_IN, TOKENS_OUT, SpanRow
 from agent.trace_stats import health
@@ -166,7 +168,7 @@ def test_starting_again_changes_the_file_and_completes_the_last_one(tmp_path: Pa
 def test_spans_are_written_at_exit_without_a_close(file: Path) -> None:
     script = (
         "import sys, pathlib; from agent.tracing import start_tracing; from opentelemetry import trace;"
-        "start_tracing(pathlib.Path(sys.argv[1])); trace.get_tracer('t').start_span('run').end()"
+        "start_tracing(pathlib.Path(sys.argv[1])); trace.get_tracer('hoplite.t').start_span('run').end()"
     )
     subprocess.run([sys.executable, "-c", script, str(file)], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert [span.name for span in only_trace(file)] == ["run"]
@@ -285,6 +287,13 @@ def test_a_span_tells_what_all_calls_below_it_took_and_one_without_a_price_makes
     assert "$ unknown" in trace_line(summary)
 
 
+def test_spans_of_other_libraries_are_not_kept(tracing: Tracing, file: Path) -> None:
+    otel.get_tracer("fastapi").start_span("GET /").end()
+    tracer.start_span("run").end()
+    tracing.close()
+    assert [each.name for each in traces(file)] == ["run"]
+
+
 def test_runs_of_one_session_are_summed_up(tracing: Tracing, file: Path) -> None:
     for name in ("talk", "talk", "nightly"):
         about = {"session.id": name, OPERATION: "invoke_agent"}
@@ -305,10 +314,49 @@ def test_a_rating_can_be_changed_and_goes_with_its_trace(tracing: Tracing, file:
     (summary,) = traces(file)
     for good in (True, False):
         assert rate(file, summary.id[:12], good=good, note="wrong year") == summary.id
-    with closing(sqlite3.connect(file)) as other:
-        assert other.execute("SELECT good, note FROM feedback").fetchall() == [(0, "wrong year")]
-        assert prune(file, keep_days=0) == 1
-        assert other.execute("SELECT count(*) FROM feedback").fetchone() == (0,)
+    (given,) = scores(file, summary.id)
+    assert (given.name, given.value, given.comment) == (FEEDBACK, 0.0, "wrong year")
+    assert prune(file, keep_days=0) == 1
+    assert scores(file, summary.id) == []
+
+
+def test_traces_are_listed_by_what_came_of_them_and_by_words_of_their_questions(tracing: Tracing, file: Path) -> None:
+    runs = {
+        "Which heron?": {"hoplite.abstained": True},
+        "Which reed?": {},
+        "Which set?": {"hoplite.evaluation": "nightly"},
+    }
+    for question, about in runs.items():
+        about = {OPERATION: "invoke_agent", "input.value": question, "hoplite.abstained": False, **about}
+        tracer.start_span("invoke_agent hoplite", attributes=about).end()
+    tracer.start_span("index.run").end()
+    tracing.close()
+
+    def found(**chosen: Any) -> list[str]:
+        return sorted(each.question or each.name for each in traces(file, **chosen))
+
+    assert found(only="questions") == ["Which heron?", "Which reed?"]
+    assert found(only="evaluations") == ["Which set?"]
+    assert found(only="other") == ["index.run"]
+    assert found(only="declined") == ["Which heron?"]
+    assert found(asked="REED") == ["Which reed?"]
+    rate(file, traces(file, asked="reed")[0].id, good=False)
+    assert found(only="bad") == ["Which reed?"]
+
+
+def test_what_people_thought_in_a_file_of_the_second_version_is_a_score(file: Path) -> None:
+    trace_file.open_for_writing(file).close()
+    with closing(sqlite3.connect(file)) as older, older:
+        older.execute("DROP TABLE scores")
+        older.execute(
+            "CREATE TABLE feedback(trace_id TEXT PRIMARY KEY, given_ns INTEGER NOT NULL,"
+            " good INTEGER NOT NULL, note TEXT)"
+        )
+        older.execute("INSERT INTO feedback VALUES ('aa', 5000000000, 0, 'wrong year')")
+        older.execute("PRAGMA user_version = 2")
+    assert scores(file, "aa") == [Score("aa", FEEDBACK, 0.0, "wrong year", 5.0)]
+    with closing(sqlite3.connect(file)) as newer:
+        assert newer.execute("SELECT count(*) FROM sqlite_master WHERE name = 'feedback'").fetchone() == (0,)
 
 
 VERSION_1 = """

@@ -69,6 +69,15 @@ def show(note_id: int, as_json: bool, workspace: Path | None) -> None:
 
 
 @memory.command()
+@click.argument("note_id", type=int, metavar="ID")
+@workspace_option
+def approve(note_id: int, workspace: Path | None) -> None:
+    """Take the mark off the note ID that it was made while text that is not your own was in view: you have read it."""
+    note = _memory(workspace).approve(note_id)
+    click.echo(f"Note {note_id} is approved: {render.visible(note.question)}", err=True)
+
+
+@memory.command()
 @click.option("--format", "form", type=click.Choice(["json", "markdown"]), default="json", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of standard output.")
 @workspace_option

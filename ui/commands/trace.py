@@ -20,6 +20,7 @@ _DAY = 86_400
 
 if TYPE_CHECKING:
     from agent.langfuse_api import Langfuse
+    from agent.tracing import Only
 
 
 @click.group(short_help="Show what happened in a run.")
@@ -31,9 +32,24 @@ def trace() -> None:
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="Lines at most.")
 @click.option("--sessions", is_flag=True, help="One line for each conversation and each evaluation.")
 @click.option("--session", metavar="ID", help="Only the runs of this one.")
+@click.option(
+    "--only",
+    type=click.Choice(["all", "questions", "evaluations", "other", "failed", "declined", "bad"]),
+    default="all",
+    help="Of which runs: people's questions, evaluations', neither; that failed, found no answer, were rated bad.",
+)
+@click.option("--asked", default="", metavar="TEXT", help="Only where the question has this in it.")
 @json_option
 @workspace_option
-def list_(limit: int, sessions: bool, session: str | None, as_json: bool, workspace: Path | None) -> None:
+def list_(
+    limit: int,
+    sessions: bool,
+    session: str | None,
+    only: Only,
+    asked: str,
+    as_json: bool,
+    workspace: Path | None,
+) -> None:
     """Show the newest traces."""
     from agent import tracing
     from ui.traced import session_line, trace_line
@@ -46,7 +62,7 @@ def list_(limit: int, sessions: bool, session: str | None, as_json: bool, worksp
         for each in together if not as_json else ():
             click.echo(session_line(each))
         return
-    found = tracing.traces(file, limit, session=session)
+    found = tracing.traces(file, limit, session=session, only=only, asked=asked)
     if as_json:
         print_json({"traces": [asdict(one) for one in found]})
     for one in found if not as_json else ():

@@ -408,14 +408,14 @@ class ChatView:
         except WorkspaceMissing:
             where = markup.opens("library", "", "Add a folder in the Library")
             return (
-                '<div class="empty"><h2>Nothing is indexed yet</h2>'
+                '<div class="welcome"><h2>Nothing is indexed yet</h2>'
                 f"<p>{where}, or run <code>hoplite index PATH</code> in a terminal. Then ask here.</p></div>"
             )
         except HopliteError as error:
-            return f'<div class="empty"><h2>This cannot be asked yet</h2><p>{markup.escaped(str(error))}</p></div>'
+            return f'<div class="welcome"><h2>This cannot be asked yet</h2><p>{markup.escaped(str(error))}</p></div>'
         begin = f'<div class="more">{chips}</div>' if chips else ""
         return (
-            '<div class="empty"><h2>What would you like to know?</h2>'
+            '<div class="welcome"><h2>What would you like to know?</h2>'
             "<p>Every answer cites the lines that it rests on, and each citation is checked against its file.</p>"
             f"{begin}</div>"
         )

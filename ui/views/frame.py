@@ -55,14 +55,15 @@ class Frame:
         """Call when a browser leaves the page. The handler gets the request alone."""
         self._blocks.unload(handler)
 
-    def opener(self, name: str, handler: Callable[[str], Any], outputs: Any, **extra: Any) -> None:
-        """Have links to the view `name` call a handler with what they open. Once a view, from its `build`."""
+    def opener(self, name: str, handler: Callable[[str], Any], outputs: Any, **extra: Any) -> Any:
+        """Have links to the view `name` call a handler with what they open. Once a view, from its `build`. Returns
+        Gradio's event, for what comes after it."""
         import gradio as gr
 
         # Off stage and not invisible: Gradio leaves what is invisible out of the page. The time comes first (page.js),
         # so that the same can be opened twice.
         opened = gr.Textbox(elem_id=f"open-{name}", elem_classes="offstage", label=f"Opens in {name}", container=False)
-        opened.change(lambda said: handler(said.partition(" ")[2]), opened, outputs, **(EVENTS | extra))
+        return opened.change(lambda said: handler(said.partition(" ")[2]), opened, outputs, **(EVENTS | extra))
 
 
 def shown(name: str) -> Any:
