@@ -306,7 +306,7 @@ class ChatView:
             shown_ones = {tab.talk.id for tab in self._tabs.values()}
             kept = self._sessions is not None and not self._sessions.problem
             for id, talk in list(self._talks.items()):
-                if kept and id not in shown_ones and talk.state.live is None:
+                if kept and id not in shown_ones and talk.resting:
                     del self._talks[id]
 
     def close(self) -> None:
