@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.canary import Canary, watching
 from tests.browser.conftest import opened, serving
 from tests.ui import station
 
@@ -19,28 +18,10 @@ pytestmark = pytest.mark.browser
 QUESTION = "Readings older than how many days are deleted every night?"
 
 
-class Canary(ThreadingHTTPServer):
-    """Counts whoever asks it for anything."""
-
-    asked = 0
-
-
-class _Counting(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Canary)
-        self.server.asked += 1
-        self.send_error(404)
-
-    def log_message(self, *words: object) -> None:
-        """Stay quiet."""
-
-
 @pytest.fixture(scope="module")
 def canary() -> Iterator[Canary]:
-    with Canary(("127.0.0.1", 0), _Counting) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with watching() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")
