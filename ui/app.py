@@ -20,8 +20,9 @@ from ui.access import Access
 from ui.connection import CONNECTIONS, Patient
 from ui.desk import Workdesk
 from ui.endpoints import Endpoints
-from ui.front import Front
+from ui.front import ROUTE, Front
 from ui.interrupt import terminable
+from ui.lazy import unseen
 from ui.login import Login
 from ui.security import Gate
 from ui.serving import announced
@@ -31,6 +32,9 @@ from ui.views.frame import Frame, View
 if TYPE_CHECKING:
     import gradio as gr
     from starlette.types import ASGIApp
+
+ROUTES = (ROUTE, "/export/{session}")
+"""What the page serves beside Gradio's own; the gate refuses any other."""
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
@@ -82,6 +86,7 @@ def page(shown: Callable[[], Sequence[View]], endpoints: Endpoints, *, port: int
 
     built, frame = blocks(shown(), endpoints)
     for path, handler in frame.routes.items():
+        assert path in ROUTES, f"the gate is not told of {path}"
         app.get(path, response_model=None)(handler)
     # Gradio looks at which files a call names only in what it launched itself. The gate looks too.
     built.has_launched = True
@@ -104,6 +109,7 @@ def gated(app: ASGIApp, *, port: int, access: Access, arriving: Arriving) -> Gat
         origins=access.origins(port),
         login=Login(access.password, port) if access.password else None,
         arriving=arriving,
+        routes=ROUTES,
     )
 
 
@@ -129,6 +135,8 @@ def serve(
         port = listening.getsockname()[1]
 
         def make() -> ASGIApp:
+            with unseen("mcp"):  # Gradio takes half a second for it, for a server that the page never starts
+                import gradio  # noqa: F401
             return page(lambda: views(desk), Endpoints(desk), port=port, arriving=folder)
 
         front = Front(make, stop=lambda: setattr(serving, "should_exit", True)) if at_once else None

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_TYPES = {"starting.html": b"text/html; charset=utf-8", "starting.css": b"text/css", "starting.js": b"text/javascript"}
+_FILES = {
+    "": ("starting.html", b"text/html; charset=utf-8"),
+    "style": ("starting.css", b"text/css"),
+    "script": ("starting.js", b"text/javascript"),
+}
+ROUTE = "/starting/{what}"
+"""What is asked for by the page that says so, for the gate."""
 STARTED = "/starting/done"
 """Answered when the page is there."""
 
@@ -46,9 +52,8 @@ class Front:
         elif scope["method"] not in ("GET", "HEAD"):
             await _send(send, 503, b"text/plain", b"This page is starting. Try again in a moment.")
         else:
-            name = scope["path"].removeprefix("/starting/")
-            name = name if name in _TYPES else "starting.html"
-            await _send(send, 200, _TYPES[name], (resources.files("ui") / name).read_bytes())
+            name, kind = _FILES.get(scope["path"].removeprefix("/starting/"), _FILES[""])
+            await _send(send, 200, kind, (resources.files("ui") / name).read_bytes())
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -63,7 +63,7 @@ def test_a_page_of_ours_answers_until_the_real_one_does() -> None:
 
     async def inside() -> None:
         assert b"Opening the page" in (await get(front))[1]["body"]
-        assert b"location.reload" in (await get(front, "/starting/starting.js"))[1]["body"]
+        assert b"location.reload" in (await get(front, "/starting/script"))[1]["body"]
         assert (await get(front, "/gradio_api/queue/join", "POST"))[0]["status"] == 503
         waiting = asyncio.create_task(get(front, STARTED))
         await asyncio.sleep(0.05)
