@@ -1,6 +1,7 @@
 """The page: its views as tabs behind one gate, served on this machine.
 
-Importing this takes two seconds (Gradio); only `hoplite serve` does.
+Gradio takes two seconds to import, and the views import it: both are left to the functions that make the page, while a
+page of ours says already that it comes (`ui/front.py`).
 """
 
 from __future__ import annotations
@@ -10,99 +11,141 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import gradio as gr
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import Response
 
 from ingest.errors import UserError
 from ui.access import Access
 from ui.connection import CONNECTIONS, Patient
 from ui.desk import Workdesk
 from ui.endpoints import Endpoints
+from ui.front import ROUTE, Front
 from ui.interrupt import terminable
+from ui.lazy import unseen
 from ui.login import Login
 from ui.security import Gate
 from ui.serving import announced
 from ui.uploads import FILE_LIMIT, Arriving, arriving
-from ui.views.chat import ChatView
 from ui.views.frame import Frame, View
-from ui.views.memory import MemoryView
-from ui.views.traces import TracesView
-from ui.waterfall import rules
+
+if TYPE_CHECKING:
+    import gradio as gr
+    from starlette.types import ASGIApp
+
+ROUTES = (ROUTE, "/export/{session}")
+"""What the page serves beside Gradio's own; the gate refuses any other."""
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
-    return (ChatView(desk), TracesView(desk), MemoryView(desk))
+    from ui.views.chat import ChatView
+    from ui.views.memory import MemoryView
+    from ui.views.traces import TracesView
+
+    chat = ChatView(desk)
+    desk.before_close(chat.close)
+    return (chat, TracesView(desk), MemoryView(desk))
 
 
-def blocks(shown: Sequence[View], endpoints: Endpoints) -> gr.Blocks:
-    """Return the page's components, each view wired to its own handlers, and the API beside them."""
+def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Frame]:
+    """Return the page's components, each view wired to its own handlers, the API beside them, and the frame that the
+    views were made in."""
+    import gradio as gr
+
+    from ui import markup
+
     with gr.Blocks(title="Hoplite", analytics_enabled=False) as built:
-        with gr.Column(elem_id="head"):
-            gr.Markdown("# Hoplite", latex_delimiters=[])
+        with gr.Column(elem_id="head") as head:
+            gr.Markdown("# Hoplite", latex_delimiters=[], elem_id="name")
+            gr.Markdown(markup.does("theme", "Light or dark"), latex_delimiters=[], elem_id="theme")
         endpoints.build()  # first, so that no view has taken their names
-        frame = Frame(built)
+        frame = Frame(built, head)
         with gr.Tabs(elem_id="views"):
             for view in shown:
                 with gr.Tab(view.title, id=view.name, elem_id=f"view-{view.name}"):
                     view.build(frame)
-    built.queue(max_size=32, api_open=False)
-    return built
+    built.queue(max_size=64, api_open=False)
+    return built, frame
 
 
-def application(shown: Sequence[View], endpoints: Endpoints, *, port: int, access: Access, arriving: Arriving) -> Gate:
-    """Return the whole application, behind its gate. `arriving` is open: Gradio looks up now where files arrive."""
+def page(shown: Callable[[], Sequence[View]], endpoints: Endpoints, *, port: int, arriving: Arriving) -> ASGIApp:
+    """Return the page, before which a gate belongs. `arriving` is open: Gradio looks up now where files arrive."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from fastapi.responses import Response
+
+    from ui.theme import Theme
+    from ui.waterfall import rules
+
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/page.js")
     def script() -> Response:
         return Response(_shipped("page.js"), media_type="text/javascript")
 
-    built = blocks(shown, endpoints)
+    built, frame = blocks(shown(), endpoints)
+    for path, handler in frame.routes.items():
+        assert path in ROUTES, f"the gate is not told of {path}"
+        app.get(path, response_model=None)(handler)
     # Gradio looks at which files a call names only in what it launched itself. The gate looks too.
     built.has_launched = True
-    mounted = gr.mount_gradio_app(
+    mounted: ASGIApp = gr.mount_gradio_app(
         app, built, "/",
         server_name="127.0.0.1", server_port=port, footer_links=[], run_history=False, allowed_paths=[],
         show_error=False, max_file_size=arriving.file_limit, ssr_mode=False, enable_monitoring=False, pwa=False,
         mcp_server=False,
-        theme=gr.themes.Base(
-            primary_hue="indigo", neutral_hue="slate",
-            # The system's own, because Gradio's default is fetched from another host.
-            font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
-        ),
+        theme=Theme(),
         css=f"{_shipped('page.css')}\n{rules()}", head='<script src="/page.js" defer></script>',
     )  # fmt: skip
+    return mounted
+
+
+def gated(app: ASGIApp, *, port: int, access: Access, arriving: Arriving) -> Gate:
+    """Return an application behind the gate."""
     return Gate(
-        mounted,
+        app,
         hosts=access.hosts(port),
         origins=access.origins(port),
         login=Login(access.password, port) if access.password else None,
         arriving=arriving,
+        routes=ROUTES,
     )
 
 
 def serve(
-    desk: Workdesk, *, access: Access, port: int, on_ready: Callable[[str], None], file_limit: int = FILE_LIMIT
+    desk: Workdesk,
+    *,
+    access: Access,
+    port: int,
+    on_ready: Callable[[str], None],
+    file_limit: int = FILE_LIMIT,
+    at_once: bool = True,
 ) -> None:
     """Serve the page until the process is told to stop; `on_ready` gets its address.
 
-    `port` 0 takes any that is free; `file_limit` is the bytes of one file that is added. Raises UserError for an
-    address or a port that cannot be listened at.
+    `port` 0 takes any that is free; `file_limit` is the bytes of one file that is added. `at_once`: the address is told
+    while the page is still being made, and one that says so stands in for it. Raises UserError for an address or a port
+    that cannot be listened at.
     """
     with (
         _listening(access.host, port) as listening,
         arriving(desk.workspace, file_limit=file_limit) as folder,
     ):
         port = listening.getsockname()[1]
-        app = application(views(desk), Endpoints(desk), port=port, access=access, arriving=folder)
+
+        def make() -> ASGIApp:
+            with unseen("mcp"):  # Gradio takes half a second for it, for a server that the page never starts
+                import gradio  # noqa: F401
+            return page(lambda: views(desk), Endpoints(desk), port=port, arriving=folder)
+
+        front = Front(make, stop=lambda: setattr(serving, "should_exit", True)) if at_once else None
+        serving = server(gated(front or make(), port=port, access=access, arriving=folder))
         with announced(desk.workspace, access.address(port)), terminable():
             on_ready(access.address(port))
-            server(app).run(sockets=[listening])
+            serving.run(sockets=[listening])
+        if front is not None and front.failed is not None:
+            raise front.failed
 
 
 def server(app: Gate) -> uvicorn.Server:
