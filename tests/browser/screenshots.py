@@ -1,7 +1,7 @@
 """Pictures of each view for the docs: `python -m tests.browser.screenshots docs/screenshots`.
 
-The page is served over the shipped sample, indexed with hashed words and asked without a model, so that the pictures need no weights
-and show the same each time. A small evaluation has been run in it before.
+The page is served over the shipped sample, indexed with hashed words and asked without a model, so that the pictures
+need no weights and show the same each time. A small evaluation has been run in it before.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SAMPLE = Path(__file__).parents[2] / "ui" / "sample"
 ASKED = ("For how many days are heron readings kept?", "What does sweep() do with old readings?")
 QUESTIONS = (
     {"id": "kept", "question": ASKED[0], "answers": ["400"], "supporting": ["station/settings.py"], "type": "two-hop"},
-    {"id": "swept", "question": ASKED[1], "answers": ["deletes"], "supporting": ["station/sweep.py"], "type": "one-hop"},
+    {"id": "swept", "question": ASKED[1], "answers": ["fold"], "supporting": ["station/sweep.py"], "type": "one-hop"},
     {"id": "unheard", "question": "Who painted the buoys green?", "unanswerable": True, "type": "unanswerable"},
 )
 WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 375, "height": 812}
