@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "ui.commands.status:status",
     "store": "ui.commands.store:store",
     "doctor": "ui.commands.doctor:doctor",
+    "mcp": "ui.commands.mcp:mcp",
     "serve": "ui.commands.serve:serve",
 }
 """Where each command is. Their modules import no lower floor until they run, so that help answers at once."""

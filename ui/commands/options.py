@@ -45,7 +45,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def agent_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Add what `ask`, `demo` and `serve` hand to the agent: `model`, `form`, `mask`, `sandbox`, the caps `max_…`."""
+    """Add what all commands that ask hand to the agent: `model`, `form`, `mask`, `sandbox`, the caps `max_…`."""
     options = (
         click.option(
             "--model",

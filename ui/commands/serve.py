@@ -20,7 +20,10 @@ from ui.commands.options import agent_options, workspace_option
 def serve(port: int, host: str, workspace: Path | None, **chosen: Any) -> None:
     """Serve a page on this machine: ask, watch the steps, and open the sources that the answer cites."""
     from agent.settings import load_settings
-    from ui.app import serve as run
+    from ui.lazy import unseen
+
+    with unseen("mcp"):  # Gradio takes half a second for it, for a server that the page never starts
+        from ui.app import serve as run
     from ui.desk import Workdesk
     from ui.security import loopback
 
