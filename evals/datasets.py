@@ -93,7 +93,7 @@ def load_dataset(folder: Path) -> Dataset:
     and unanswerable, where it is).
 
     Raises UserError, with file and line, for a missing file, a line that is not such an object, an unknown key, an
-    id given twice, and a supporting id that the corpus lacks.
+    id given twice, an unanswerable question that has answers, and a supporting id that the corpus lacks.
     """
     corpus = folder / "corpus.jsonl"
     records = tuple(Record(line.id, line.title, line.text) for _, line in _lines(corpus, _RecordLine))
@@ -102,6 +102,7 @@ def load_dataset(folder: Path) -> Dataset:
     for place, line in _lines(folder / "questions.jsonl", _DatasetQuestion):
         if unknown := set(line.supporting_ids) - known:
             raise UserError(f"{place}: supporting id {min(unknown)!r} is not in {corpus.name}. Correct one of the two.")
+        _no_answers(place, line)
         questions.append(
             Question(
                 line.id,
@@ -123,8 +124,7 @@ def load_questions(path: Path) -> tuple[Question, ...]:
     """
     questions = []
     for place, line in _lines(path, _FileQuestion):
-        if line.unanswerable and line.answers:
-            raise UserError(f"{place}: {line.id!r} is unanswerable and has answers. Remove one of the two.")
+        _no_answers(place, line)
         documents = []
         for text in line.supporting:
             found = lines_of(text)
@@ -144,6 +144,11 @@ def load_questions(path: Path) -> tuple[Question, ...]:
             )
         )
     return tuple(questions)
+
+
+def _no_answers(place: str, line: _DatasetQuestion | _FileQuestion) -> None:
+    if line.unanswerable and line.answers:
+        raise UserError(f"{place}: {line.id!r} is unanswerable and has answers. Remove one of the two.")
 
 
 def lines_of(place: str) -> tuple[str, int, int] | None:

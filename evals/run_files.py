@@ -21,6 +21,9 @@ FORMAT = 1
 
 RUN, ANSWERS = "run.json", "answers.jsonl"
 
+LONGEST = 16_000_000
+"""Bytes of a line, or of `run.json`, that are read; a longer one is damaged. Ten passages of ours take 12,000."""
+
 Key = tuple[str, int]  # a question's id, and which of its repeats
 
 
@@ -98,7 +101,8 @@ def read_run(folder: Path) -> RunInfo:
     """Return what a run was made with. Raises UserError where there is none, or it is damaged or of another format."""
     path = folder / RUN
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LONGEST)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}). Give the folder of an `eval run --out`.") from error
     if (found := _checked(_FORMAT, data, f"{path} is damaged", _ASK_AGAIN).format) != FORMAT:
@@ -133,9 +137,11 @@ def scan(file: BinaryIO, path: Path) -> Index:
     """Return where the answers stand. Raises UserError for a line that is none."""
     index = Index({}, 0, 0, {})
     file.seek(0)
-    for raw in file:
+    for raw in iter(lambda: file.readline(LONGEST), b""):
         if not raw.endswith(b"\n"):
-            break  # torn
+            if len(raw) < LONGEST:
+                break  # torn
+            raise UserError(f"{path}:{index.lines + 1} is longer than {LONGEST:,} bytes. {_REMOVE}")
         head = _checked(_HEAD, raw, f"{path}:{index.lines + 1} is not a finished question", _REMOVE)
         index.add((head.id, head.repeat), len(raw), head.usage, failed=head.error is not None)
     return index
@@ -144,7 +150,7 @@ def scan(file: BinaryIO, path: Path) -> Index:
 def at(file: BinaryIO, path: Path, place: Place) -> Finished:
     """Return the answer that stands there. Raises UserError where its line is damaged."""
     file.seek(place.offset)
-    return _checked(_FINISHED, file.readline(), f"{path}:{place.number} is not a finished question", _REMOVE)
+    return _checked(_FINISHED, file.readline(LONGEST), f"{path}:{place.number} is not a finished question", _REMOVE)
 
 
 _ASK_AGAIN = "Ask again, with another --out."

@@ -101,7 +101,7 @@ def run(
         file.truncate(index.size)  # what a kill left torn
         going = _Going(questions, out.resolve().name, conduct, similar, file, index, on_progress)
         going.through(workers)
-    return report(out.name, finished(out), missing=going.missing, ended=going.ended)
+    return report(out.resolve().name, finished(out), missing=going.missing, ended=going.ended)
 
 
 class _Going:

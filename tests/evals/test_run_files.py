@@ -9,6 +9,7 @@ from types import GeneratorType
 
 import pytest
 
+from evals import run_files
 from evals.datasets import Question
 from evals.run_files import answers, finished, read_run
 from evals.runner import run
@@ -91,6 +92,13 @@ def test_a_damaged_line_is_named_with_file_and_number(made: Path, change: dict[s
         answers(made)
     assert str(error.value).startswith(f"{made / 'answers.jsonl'}:5 ")
     assert "\n" not in str(error.value)
+
+
+def test_a_line_that_no_run_wrote_is_not_read_into_memory(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_files, "LONGEST", 5_000)
+    appended(made, raw(made, 0) | {"answer": "x" * 6_000})
+    with pytest.raises(UserError, match=r"answers\.jsonl:5 is longer than 5,000 bytes"):
+        finished(made)
 
 
 @pytest.mark.parametrize(

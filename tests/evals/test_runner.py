@@ -344,6 +344,17 @@ def test_what_ends_a_run_stops_the_other_workers_and_keeps_what_is_done(tmp_path
     assert answers(tmp_path) == []
 
 
+def test_an_interrupt_keeps_what_is_done_and_the_run_goes_on_later(tmp_path: Path) -> None:
+    def interrupted(progress: Progress) -> None:
+        if progress.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(QUESTIONS, right, tmp_path, fingerprint=MODEL, on_progress=interrupted)
+    assert len(answers(tmp_path)) >= 2
+    assert ask_all(tmp_path, resume=True).questions == 6
+
+
 def test_declining_is_scored_over_a_run_that_has_both_kinds_of_questions(tmp_path: Path) -> None:
     # Declined: q0 (wrongly), u0, u1; not declined: the other five and u2. Precision 2 of 3, recall 2 of 3.
     nobody = [Question(f"u{n}", "?", (), (), "none", unanswerable=True) for n in range(3)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evals.datasets import Question
-from evals.runner import run
+from evals.runner import Conduct, run
 from evals.types import RunAnswer
 from tests.ui.conftest import Hoplite
 
@@ -17,13 +17,13 @@ QUESTIONS = [
 ]
 
 
-def made(out: Path, right: int, *, wrong: str = "something else") -> Path:
+def made(out: Path, right: int, *, wrong: str = "something else", repeats: int = 1) -> Path:
     """A run that answers the first `right` questions rightly."""
 
     def answer(question: Question) -> RunAnswer:
         return RunAnswer(question.answers[0] if int(question.id[1:]) < right else wrong, shown=("a.md",))
 
-    run(QUESTIONS, answer, out, fingerprint={"index": f"of {right}"})
+    run(QUESTIONS, answer, out, fingerprint={"index": f"of {right}"}, conduct=Conduct(repeat=repeats))
     return out
 
 
@@ -55,6 +55,20 @@ def test_more_runs_are_each_compared_with_the_first(hoplite: Hoplite, plain: Pat
     assert found["means"]["em"] == [0.2, 0.9, 0.25]
     assert [each["runs"] for each in found["comparisons"]] == [["plain", "agent"], ["plain", "third"]]
     assert "third less plain: 20 questions" in hoplite(*words).stdout
+
+
+def test_repeats_are_one_question_and_say_what_is_noise(hoplite: Hoplite, agent: Path, tmp_path: Path) -> None:
+    repeated = made(tmp_path / "plain", 4, repeats=3)
+    found = json.loads(hoplite("eval", "compare", repeated, agent, "--json").stdout)
+    em = found["metrics"]["em"]
+    assert (found["questions"], em["questions"], em["first"], em["floor"], em["verdict"]) == (
+        20,
+        20,
+        0.2,
+        0.0,
+        "better",
+    )
+    assert "noise" in hoplite("eval", "compare", repeated, agent).stdout
 
 
 def test_a_gate_on_one_run_passes_or_ends_with_5_and_names_what_failed(hoplite: Hoplite, agent: Path) -> None:
