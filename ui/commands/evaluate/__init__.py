@@ -12,6 +12,7 @@ from ui.lazy import LazyGroup
     cls=LazyGroup,
     places={
         "retrieval": "ui.commands.evaluate.retrieval:retrieval",
+        "make": "ui.commands.evaluate.make:make",
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
         "prefer": "ui.commands.evaluate.prefer:prefer",
