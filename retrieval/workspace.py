@@ -58,6 +58,11 @@ class Workspace:
         return self.folder / "journals"
 
     @property
+    def sessions(self) -> Path:
+        """The file of the page's conversations."""
+        return self.folder / "sessions.sqlite"
+
+    @property
     def runs(self) -> Path:
         """The folder of finished runs."""
         return self.folder / "runs"

@@ -1,6 +1,7 @@
 """The page: its views as tabs behind one gate, served on this machine.
 
-Importing this takes two seconds (Gradio); only `hoplite serve` does.
+Gradio takes two seconds to import, and the views import it: both are left to the functions that make the page, while a
+page of ours says already that it comes (`ui/front.py`).
 """
 
 from __future__ import annotations
@@ -9,59 +10,73 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import gradio as gr
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import Response
 
 from ingest.errors import UserError
 from ui.desk import Workdesk
+from ui.front import Front
 from ui.security import Gate, loopback, names
-from ui.views.chat import ChatView
 from ui.views.frame import Frame, View
-from ui.views.memory import MemoryView
-from ui.views.traces import TracesView
-from ui.waterfall import rules
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
-    return (ChatView(desk), TracesView(desk), MemoryView(desk))
+    from ui.views.chat import ChatView
+    from ui.views.memory import MemoryView
+    from ui.views.traces import TracesView
+
+    chat = ChatView(desk)
+    desk.before_close(chat.close)
+    return (chat, TracesView(desk), MemoryView(desk))
 
 
-def blocks(shown: Sequence[View]) -> gr.Blocks:
-    """Return the page's components, each view wired to its own handlers."""
+def blocks(shown: Sequence[View]) -> tuple[gr.Blocks, Frame]:
+    """Return the page's components, each view wired to its own handlers, and the frame that they were made in."""
+    import gradio as gr
+
+    from ui import markup
+
     with gr.Blocks(title="Hoplite", analytics_enabled=False) as built:
-        with gr.Column(elem_id="head"):
-            gr.Markdown("# Hoplite", latex_delimiters=[])
-        frame = Frame(built)
+        with gr.Column(elem_id="head") as head:
+            gr.Markdown("# Hoplite", latex_delimiters=[], elem_id="name")
+            gr.Markdown(markup.does("theme", "Light or dark"), latex_delimiters=[], elem_id="theme")
+        frame = Frame(built, head)
         with gr.Tabs(elem_id="views"):
             for view in shown:
                 with gr.Tab(view.title, id=view.name, elem_id=f"view-{view.name}"):
                     view.build(frame)
-    built.queue(max_size=32, api_open=False)
-    return built
+    built.queue(max_size=64, api_open=False)
+    return built, frame
 
 
 def application(shown: Sequence[View], port: int) -> Gate:
     """Return the whole application, behind its gate."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from fastapi.responses import Response
+
+    from ui.theme import Theme
+    from ui.waterfall import rules
+
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/page.js")
     def script() -> Response:
         return Response(_shipped("page.js"), media_type="text/javascript")
 
+    built, frame = blocks(shown)
+    for path, handler in frame.routes.items():
+        app.get(path, response_model=None)(handler)
     mounted = gr.mount_gradio_app(
-        app, blocks(shown), "/",
+        app, built, "/",
         server_name="127.0.0.1", server_port=port, footer_links=[], run_history=False, allowed_paths=[],
         show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False,
-        theme=gr.themes.Base(
-            primary_hue="indigo", neutral_hue="slate",
-            # The system's own, because Gradio's default is fetched from another host.
-            font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
-        ),
+        theme=Theme(),
         css=f"{_shipped('page.css')}\n{rules()}", head='<script src="/page.js" defer></script>',
     )  # fmt: skip
     return Gate(mounted, hosts=names(port))
@@ -74,12 +89,14 @@ def serve(desk: Workdesk, *, host: str, port: int, on_ready: Callable[[str], Non
     """
     with _listening(loopback(host), port) as listening:
         port = listening.getsockname()[1]
-        app = application(views(desk), port)
+        front = Front(lambda: application(views(desk), port), stop=lambda: setattr(server, "should_exit", True))
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=2)
+            uvicorn.Config(front, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=2)
         )
         on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
         server.run(sockets=[listening])
+        if front.failed is not None:
+            raise front.failed
 
 
 def _listening(host: str, port: int) -> AbstractContextManager[socket.socket] | Any:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ingest.errors import WorkspaceMissing
-from ui.chat import Resolve
 from ui.commands.ask import CONVERSED, agent_for, in_force, leaving
 from ui.commands.options import opened
+from ui.sources import Resolve
 
 if TYPE_CHECKING:
-    from agent.conversation import Asked
+    from agent.loop import Agent
+    from agent.types import Form
     from retrieval.library import Library
+
+
+_LOOKED_AT = 12  # documents, for questions to begin with
 
 
 class Workdesk:
@@ -29,11 +33,17 @@ class Workdesk:
         self._library: Library | None = None
         self._lock = threading.Lock()
         self._open = ExitStack()
+        self._before_close: list[Callable[[], None]] = []
 
     @property
     def resolve(self) -> Resolve:
         """What gives an indexed file as it is now."""
         return self._opened().resolve
+
+    @property
+    def sessions(self) -> Path:
+        """The file of the page's conversations. Raises UserError where nothing is indexed yet."""
+        return self._opened().workspace.sessions
 
     @property
     def traces(self) -> Path:
@@ -45,9 +55,24 @@ class Workdesk:
         """The file of the workspace's notes."""
         return self._opened().workspace.memory
 
-    def agent(self) -> Asked:
-        """Return an agent for one question. What leaves this machine is in `about`, which the page shows first."""
-        return agent_for(self._opened(), self._chosen, told=True)
+    def agent(self, form: Form | Literal["auto"] = "auto") -> Agent:
+        """Return an agent for one question; `form` is its answer's, where that is chosen on the page. What leaves this
+        machine is in `about`, which the page shows first."""
+        chosen = self._chosen if form == "auto" else {**self._chosen, "form": form}
+        return agent_for(self._opened(), chosen, told=True)
+
+    def examples(self) -> tuple[str, ...]:
+        """Return questions to begin with, about names of what is indexed. Raises UserError where nothing is."""
+        from agent.suggest import examples
+
+        library = self._opened()
+        paths = library.paths()
+        some = paths[:: max(1, len(paths) // _LOOKED_AT)][:_LOOKED_AT]
+        return examples([library.store.in_document(path) for path in some])
+
+    def before_close(self, call: Callable[[], None]) -> None:
+        """Have this called when the desk is left, while the workspace is still open."""
+        self._before_close.append(call)
 
     def about(self) -> str:
         """Return a line on what is indexed, and on what leaves this machine. Raises UserError where nothing is."""
@@ -66,7 +91,9 @@ class Workdesk:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        with self._open:
+            for call in self._before_close:
+                call()
 
     def _opened(self) -> Library:
         with self._lock:
