@@ -11,6 +11,7 @@ from agent.notes import Draft
 from agent.types import Citation, Fact
 from ingest.load import load
 from ingest.types import Document
+from ui.sources import Resolve
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Gradio's, when it is imported
 
