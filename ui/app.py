@@ -26,13 +26,17 @@ if TYPE_CHECKING:
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
+    from ui.line import Lines
     from ui.views.chat import ChatView
+    from ui.views.evaluation import EvaluationView
     from ui.views.memory import MemoryView
     from ui.views.traces import TracesView
 
-    chat = ChatView(desk)
+    lines = Lines()
+    chat, evaluation = ChatView(desk, lines), EvaluationView(desk, lines)
     desk.before_close(chat.close)
-    return (chat, TracesView(desk), MemoryView(desk))
+    desk.before_close(evaluation.batches.close)
+    return (chat, TracesView(desk), evaluation, MemoryView(desk))
 
 
 def blocks(shown: Sequence[View]) -> tuple[gr.Blocks, Frame]:
@@ -77,7 +81,8 @@ def application(shown: Sequence[View], port: int) -> Gate:
         server_name="127.0.0.1", server_port=port, footer_links=[], run_history=False, allowed_paths=[],
         show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False,
         theme=Theme(),
-        css=f"{_shipped('page.css')}\n{rules()}", head='<script src="/page.js" defer></script>',
+        css="\n".join((_shipped("page.css"), _shipped("evaluation.css"), rules())),
+        head='<script src="/page.js" defer></script>',
     )  # fmt: skip
     return Gate(mounted, hosts=names(port))
 

@@ -46,6 +46,16 @@ class Workdesk:
         return self._opened().workspace.sessions
 
     @property
+    def library(self) -> Library:
+        """The open library. Raises UserError where nothing is indexed yet."""
+        return self._opened()
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """The settings as the command line has them, None where it said nothing."""
+        return self._chosen
+
+    @property
     def traces(self) -> Path:
         """The file of the workspace's traces."""
         return self._opened().workspace.traces
