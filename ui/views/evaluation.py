@@ -85,9 +85,8 @@ class EvaluationView:
                     )  # fmt: skip
                     with gr.Row():
                         limit = gr.Number(
-                            None, label="Questions", minimum=1, precision=0, min_width=80, elem_id="limit",
-                            placeholder="all",
-                        )  # fmt: skip
+                            0, label="Questions (0: all)", minimum=0, precision=0, min_width=110, elem_id="limit"
+                        )
                         how = gr.Dropdown(
                             ["the first", "drawn at random"], value="the first", label="Which", min_width=110
                         )
@@ -95,9 +94,7 @@ class EvaluationView:
                     with gr.Row():
                         repeat = gr.Number(1, label="Times each", minimum=1, maximum=50, precision=0, min_width=80)
                         retries = gr.Number(0, label="Retries", minimum=0, maximum=20, precision=0, min_width=80)
-                        seconds = gr.Number(
-                            None, label="Seconds a question", minimum=1, min_width=110, placeholder="no limit"
-                        )
+                        seconds = gr.Number(0, label="Seconds each (0: any)", minimum=0, min_width=120)
                     baseline = gr.Checkbox(label="One call over the five best passages, without the agent")
                     parts["leaving"] = shown("batch-leaving")
                     start = gr.Button("Ask them", variant="primary", elem_id="start-batch")
