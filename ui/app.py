@@ -30,13 +30,14 @@ def views(desk: Workdesk) -> tuple[View, ...]:
     from ui.views.chat import ChatView
     from ui.views.evaluation import EvaluationView
     from ui.views.memory import MemoryView
+    from ui.views.settings import SettingsView
     from ui.views.traces import TracesView
 
     lines = Lines()
     chat, evaluation = ChatView(desk, lines), EvaluationView(desk, lines)
     desk.before_close(chat.close)
     desk.before_close(evaluation.batches.close)
-    return (chat, TracesView(desk), evaluation, MemoryView(desk))
+    return (chat, TracesView(desk), evaluation, MemoryView(desk), SettingsView(desk, lines))
 
 
 def blocks(shown: Sequence[View]) -> tuple[gr.Blocks, Frame]:
