@@ -283,7 +283,8 @@ class SettingsView:
         changed = {
             name: value
             for name, value in said.items()
-            if value != getattr(now, name) and not (value is None and name in ("model", "sandbox", "mask"))
+            if value != _said(name, _in_form(name, getattr(now, name)))
+            and not (value is None and name in ("model", "sandbox", "mask"))
         }
         mine = kept()
         if cannot := [name for name, value in changed.items() if value is None and name not in mine]:
@@ -324,6 +325,8 @@ def _in_form(name: str, value: object) -> object:
         return None
     if name in ("max_tokens", "max_cost"):
         return value or 0
+    if name == "otlp_endpoint" and isinstance(value, str):
+        return settings_page.value(value)  # a login in it is not shown
     return "" if value is None else value
 
 
