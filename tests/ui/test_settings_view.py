@@ -125,6 +125,7 @@ def test_the_sandbox_tests_itself_and_the_doctor_speaks(desk: Workdesk) -> None:
     assert "network blocked" in view.sandboxed("interpreter")["sandboxed"]
     checks = view.checked()["checks"]
     assert "3 documents" in checks
+    assert "none, on this machine" in checks  # as the command line says
     assert "hoplite models pull" in checks
 
 

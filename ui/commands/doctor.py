@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,11 +52,14 @@ def doctor(workspace: Path | None) -> int:
     return 2 if bad else 0
 
 
-def checks(workspace: Path | None, library: Library | None = None) -> Iterator[Check]:
-    """Yield what is found, one check after another. `library` is the workspace's where this process has it open."""
+def checks(
+    workspace: Path | None, library: Library | None = None, chosen: Mapping[str, object] | None = None
+) -> Iterator[Check]:
+    """Yield what is found, one check after another. `library` is the workspace's where this process has it open, and
+    `chosen` the settings that its command line has."""
     yield _python()
     yield from _weights()
-    yield from _models(workspace)
+    yield from _models(workspace, chosen)
     yield from _sandbox()
     yield _parsers()
     yield from _languages()
@@ -80,7 +83,7 @@ def _weights() -> Iterator[Check]:
         yield Check(name, each.folder is not None, found, f"hoplite models pull {name}", name in needed)
 
 
-def _models(workspace: Path | None) -> Iterator[Check]:
+def _models(workspace: Path | None, settings: Mapping[str, object] | None = None) -> Iterator[Check]:
     """The language models that the settings choose, with their roles where those differ."""
     from agent.remote_models import is_remote
     from agent.roles import names
@@ -92,7 +95,7 @@ def _models(workspace: Path | None) -> Iterator[Check]:
     except HopliteError:  # `_index` says so.
         folder = None
     try:
-        chosen = names(load_settings(folder).settings)
+        chosen = names(load_settings(folder, settings).settings)
     except HopliteError as error:
         yield Check("settings", False, str(error))
         return

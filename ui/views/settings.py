@@ -250,7 +250,7 @@ class SettingsView:
         """Return what `hoplite doctor` finds."""
         library = self._library()
         folder = library.workspace.folder if library else None
-        return {"checks": settings_page.checks(checks(folder, library))}
+        return {"checks": settings_page.checks(checks(folder, library, self._desk.chosen))}
 
     # ------------------------------------------------------------------------------------------------------------------
 
