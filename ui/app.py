@@ -6,6 +6,7 @@ page of ours says already that it comes (`ui/front.py`).
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -15,13 +16,31 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from ingest.errors import UserError
+from ui.access import Access
+from ui.connection import CONNECTIONS, Patient
 from ui.desk import Workdesk
-from ui.front import Front
-from ui.security import Gate, loopback, names
+from ui.endpoints import Endpoints
+from ui.front import ROUTE, Front
+from ui.interrupt import terminable
+from ui.lazy import unseen
+from ui.login import Login
+from ui.security import Gate
+from ui.serving import announced
+from ui.uploads import FILE_LIMIT, Arriving, arriving
 from ui.views.frame import Frame, View
 
 if TYPE_CHECKING:
     import gradio as gr
+    from starlette.types import ASGIApp
+
+ROUTES = (
+    ROUTE,
+    "/export/{session}",
+    "/evaluation/{key}/report.html",
+    "/evaluation/{key}/report.md",
+    "/evaluation/sets/{name}.jsonl",
+)
+"""What the page serves beside Gradio's own; the gate refuses any other."""
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
@@ -40,8 +59,9 @@ def views(desk: Workdesk) -> tuple[View, ...]:
     return (chat, TracesView(desk), evaluation, MemoryView(desk), SettingsView(desk, lines))
 
 
-def blocks(shown: Sequence[View]) -> tuple[gr.Blocks, Frame]:
-    """Return the page's components, each view wired to its own handlers, and the frame that they were made in."""
+def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Frame]:
+    """Return the page's components, each view wired to its own handlers, the API beside them, and the frame that the
+    views were made in."""
     import gradio as gr
 
     from ui import markup
@@ -50,6 +70,7 @@ def blocks(shown: Sequence[View]) -> tuple[gr.Blocks, Frame]:
         with gr.Column(elem_id="head") as head:
             gr.Markdown("# Hoplite", latex_delimiters=[], elem_id="name")
             gr.Markdown(markup.does("theme", "Light or dark"), latex_delimiters=[], elem_id="theme")
+        endpoints.build()  # first, so that no view has taken their names
         frame = Frame(built, head)
         with gr.Tabs(elem_id="views"):
             for view in shown:
@@ -59,8 +80,8 @@ def blocks(shown: Sequence[View]) -> tuple[gr.Blocks, Frame]:
     return built, frame
 
 
-def application(shown: Sequence[View], port: int) -> Gate:
-    """Return the whole application, behind its gate."""
+def page(shown: Callable[[], Sequence[View]], endpoints: Endpoints, *, port: int, arriving: Arriving) -> ASGIApp:
+    """Return the page, before which a gate belongs. `arriving` is open: Gradio looks up now where files arrive."""
     import gradio as gr
     from fastapi import FastAPI
     from fastapi.responses import Response
@@ -74,35 +95,79 @@ def application(shown: Sequence[View], port: int) -> Gate:
     def script() -> Response:
         return Response(_shipped("page.js"), media_type="text/javascript")
 
-    built, frame = blocks(shown)
+    built, frame = blocks(shown(), endpoints)
     for path, handler in frame.routes.items():
+        assert path in ROUTES, f"the gate is not told of {path}"
         app.get(path, response_model=None)(handler)
-    mounted = gr.mount_gradio_app(
+    # Gradio looks at which files a call names only in what it launched itself. The gate looks too.
+    built.has_launched = True
+    mounted: ASGIApp = gr.mount_gradio_app(
         app, built, "/",
         server_name="127.0.0.1", server_port=port, footer_links=[], run_history=False, allowed_paths=[],
-        show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False,
+        show_error=False, max_file_size=arriving.file_limit, ssr_mode=False, enable_monitoring=False, pwa=False,
+        mcp_server=False,
         theme=Theme(),
         css="\n".join((_shipped("page.css"), _shipped("evaluation.css"), rules())),
         head='<script src="/page.js" defer></script>',
     )  # fmt: skip
-    return Gate(mounted, hosts=names(port))
+    return mounted
 
 
-def serve(desk: Workdesk, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+def gated(app: ASGIApp, *, port: int, access: Access, arriving: Arriving) -> Gate:
+    """Return an application behind the gate."""
+    return Gate(
+        app,
+        hosts=access.hosts(port),
+        origins=access.origins(port),
+        login=Login(access.password, port) if access.password else None,
+        arriving=arriving,
+        routes=ROUTES,
+    )
+
+
+def serve(
+    desk: Workdesk,
+    *,
+    access: Access,
+    port: int,
+    on_ready: Callable[[str], None],
+    file_limit: int = FILE_LIMIT,
+    at_once: bool = True,
+) -> None:
     """Serve the page until the process is told to stop; `on_ready` gets its address.
 
-    `port` 0 takes any that is free. Raises UserError for a host that others can reach and for a port in use.
+    `port` 0 takes any that is free; `file_limit` is the bytes of one file that is added. `at_once`: the address is told
+    while the page is still being made, and one that says so stands in for it. Raises UserError for an address or a port
+    that cannot be listened at.
     """
-    with _listening(loopback(host), port) as listening:
+    with (
+        _listening(access.host, port) as listening,
+        arriving(desk.workspace, file_limit=file_limit) as folder,
+    ):
         port = listening.getsockname()[1]
-        front = Front(lambda: application(views(desk), port), stop=lambda: setattr(server, "should_exit", True))
-        server = uvicorn.Server(
-            uvicorn.Config(front, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=2)
-        )
-        on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
-        server.run(sockets=[listening])
-        if front.failed is not None:
+
+        def make() -> ASGIApp:
+            with unseen("mcp"):  # Gradio takes half a second for it, for a server that the page never starts
+                import gradio  # noqa: F401
+            return page(lambda: views(desk), Endpoints(desk), port=port, arriving=folder)
+
+        front = Front(make, stop=lambda: setattr(serving, "should_exit", True)) if at_once else None
+        serving = server(gated(front or make(), port=port, access=access, arriving=folder))
+        with announced(desk.workspace, access.address(port)), terminable():
+            on_ready(access.address(port))
+            serving.run(sockets=[listening])
+        if front is not None and front.failed is not None:
             raise front.failed
+
+
+def server(app: Gate) -> uvicorn.Server:
+    """Return what listens for the application: HTTP alone, and nobody's word on who somebody else is."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app, http=Patient, ws="none", log_level="warning", access_log=False, server_header=False,
+            proxy_headers=False, limit_concurrency=CONNECTIONS, timeout_graceful_shutdown=2,
+        )
+    )  # fmt: skip
 
 
 def _listening(host: str, port: int) -> AbstractContextManager[socket.socket] | Any:
@@ -113,7 +178,8 @@ def _listening(host: str, port: int) -> AbstractContextManager[socket.socket] | 
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise UserError(f"Port {port} cannot be used: {error.strerror}. Choose another with `--port N`.") from error
+        where = f"Port {port}" if error.errno != errno.EADDRNOTAVAIL else f"The address {host}"
+        raise UserError(f"{where} cannot be used: {error.strerror}. Choose another with `--port N`.") from error
     listening.listen()
     return listening
 

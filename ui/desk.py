@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from agent.loop import Agent
     from agent.types import Form
     from retrieval.library import Library
+    from retrieval.types import SearchResult
+    from retrieval.workspace import Workspace
 
 
 _LOOKED_AT = 12  # documents, for questions to begin with
@@ -56,6 +58,11 @@ class Workdesk:
         return self._chosen
 
     @property
+    def workspace(self) -> Workspace | None:
+        """The workspace that is open, if one is."""
+        return self._library.workspace if self._library else None
+
+    @property
     def traces(self) -> Path:
         """The file of the workspace's traces."""
         return self._opened().workspace.traces
@@ -70,6 +77,10 @@ class Workdesk:
         machine is in `about`, which the page shows first."""
         chosen = self._chosen if form == "auto" else {**self._chosen, "form": form}
         return agent_for(self._opened(), chosen, told=True)
+
+    def search(self, query: str, k: int) -> SearchResult:
+        """Return the passages for a query. Raises UserError where nothing is indexed."""
+        return self._opened().search(query, k=k)
 
     def examples(self) -> tuple[str, ...]:
         """Return questions to begin with, about names of what is indexed. Raises UserError where nothing is."""

@@ -16,6 +16,7 @@ from evals.run_files import ANSWERS, RUN, Place, at, read_run, scan
 from evals.run_summary import Summary, Tally, ordering
 from evals.types import Finished
 from ingest.errors import UserError
+from ingest.ids import digest
 from ui.render import visible
 
 LISTED = 100
@@ -60,6 +61,11 @@ class Run:
     problem: str = ""
 
     @property
+    def key(self) -> str:
+        """What it is called in an address of the page: a folder's name can be anything."""
+        return digest(self.name.encode("utf-8", "surrogateescape"))[:16]
+
+    @property
     def missing(self) -> int:
         """How many answers it lacks, as far as it says: those that were not asked, and those that failed."""
         if self.total is None or self.summary is None:
@@ -99,6 +105,12 @@ class Runs:
         if found.problem:
             raise UserError(found.problem)
         return found
+
+    def keyed(self, folder: Path, key: str) -> Run:
+        """Return the run of this key. Raises UserError where there is none, or it cannot be read."""
+        if (found := next((run for run in self.all(folder) if run.key == key), None)) is None:
+            raise UserError("There is no such run any more. Choose one from the list.")
+        return self.one(folder, found.name)
 
     def _run(self, folder: Path) -> Run:
         stamp = _stamp(folder)

@@ -6,7 +6,6 @@ Pure; whatever is not ours is escaped, here or by the report whose parts these a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import quote
 
 from evals import report_beside, report_page, report_questions
 from evals.agreement import Judged
@@ -58,7 +57,6 @@ def _asked(run: Run) -> str:
 def head(run: Run, ended: str = "") -> str:
     """Return what stands above a run: its name, what it asks and what can be done with it."""
     assert run.summary is not None, "it was read"
-    address = quote(run.name, safe="")
     facts = [when(run.ended), run.set, run.model, "one call over the five best passages" if run.baseline else ""]
     missing = ""
     if run.missing:
@@ -66,8 +64,8 @@ def head(run: Run, ended: str = "") -> str:
     return (
         f"<h3>{markup.escaped(run.name)}</h3><p class=note>{markup.escaped(' · '.join(filter(None, facts)))}</p>"
         f'<p class="acts">{markup.opens(VIEW, f"read/{run.name}", "Read its answers")} '
-        f'<a href="/evaluation/{address}/report.html">Report as HTML</a> '
-        f'<a href="/evaluation/{address}/report.md">as Markdown</a></p>{missing}'
+        f'<a href="/evaluation/{run.key}/report.html">Report as HTML</a> '
+        f'<a href="/evaluation/{run.key}/report.md">as Markdown</a></p>{missing}'
     )
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.conftest import opened, serving
 from tests.ui import station
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WAIT = 60_000
 QUESTIONS = (
     "Readings older than how many days are deleted every night?",
@@ -28,30 +25,17 @@ QUESTIONS = (
 
 
 @pytest.fixture
-def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+def page(tmp_path: Path, browser: Browser) -> Iterator[Page]:
     """A tab at the page over a station with a question set in it."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
     folder = station.write(tmp_path / "station")
     lines = [
         {"id": f"q{n}", "question": text, "answers": ["45"], "type": f"t{n % 2}"} for n, text in enumerate(QUESTIONS)
     ]
     (folder / "mine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    command = [sys.executable, "-m", "tests.browser.served", str(folder)]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=-1, text=True) as server:
-        assert server.stdout is not None
-        address = server.stdout.readline().strip()
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
-            tab = browser.new_page()
-            tab.goto(address)
-            tab.locator("#about p").wait_for(timeout=WAIT)
-            yield tab
-            browser.close()
-        server.terminate()
-        server.communicate(timeout=20)
+    with serving("tests.browser.served", folder) as address:
+        tab = opened(browser.new_page(), address)
+        yield tab
+        tab.close()
 
 
 def test_a_small_evaluation_is_run_and_a_rows_trace_opened(page: Page) -> None:

@@ -189,8 +189,11 @@ def test_two_runs_are_compared(view: EvaluationView, runs: Path) -> None:
 
 
 def test_reports_are_attached_and_never_opened_here(view: EvaluationView, runs: Path) -> None:
-    write_run(runs / "one", [finished("q", question=EVIL)])
-    for response, kind in ((view.page("one"), "text/html"), (view.lines("one"), "text/markdown")):
+    write_run(runs / "o n.e", [finished("q", question=EVIL)])
+    head = view.opened("run/o n.e")["head"]
+    key = head.partition("/evaluation/")[2].partition("/")[0]
+    assert key.isalnum()
+    for response, kind in ((view.page(key), "text/html"), (view.lines(key), "text/markdown")):
         assert response.headers["content-type"].startswith(kind)
         assert response.headers["content-disposition"].startswith("attachment")
         assert b"<img" not in bytes(response.body)
@@ -223,7 +226,7 @@ def test_answers_are_read_labelled_and_sorted_into_modes(view: EvaluationView, r
     part.rename("one", sat, "cut short", "too short")
     made = part.export("one", "wrong person")["said"]
     assert "wrong-person.jsonl" in made
-    assert view.file("wrong-person.jsonl").status_code == 200
+    assert view.file("wrong-person").status_code == 200
     assert "wrong-person.jsonl" in str(view.fresh()["set"])
     labels = [json.loads(line) for line in (runs / "one" / "labels.jsonl").read_text().splitlines()]
     assert labels == [{"id": "q0", "repeat": 0, "rubric": "correct", "label": "fail", "blind": True}]

@@ -32,7 +32,7 @@ QUESTION_LIMIT = 2_000
 """Characters of a question."""
 
 FORMS: tuple[str, ...] = ("auto", "short", "paragraph", "report", "table")
-_PAUSE = 0.06  # seconds between two looks at a run; what happened in between is shown together
+_PAUSE = 0.04  # seconds between two looks at a run; what happened in between is shown together
 _LEAVING = 3.0  # seconds that runs get to end when the page's process does
 _LISTED = 40  # conversations
 
@@ -65,12 +65,14 @@ class Desk(Protocol):
 class Tab:
     """One browser tab at the page: the conversation it shows, and what it was told so far.
 
-    `watch` counts those who told it, of whom the last one goes on. `beside` is the turn whose sources are shown, with
-    the label that is open; None shows the newest. `reason` is the turn whose rating may be explained.
+    `watched`: a run is followed, and what changes is told there alone, so that nothing old arrives after something new;
+    `changes` counts those that a person made. `beside` is the turn whose sources are shown, with the label that is
+    open; None shows the newest. `reason` is the turn whose rating may be explained.
     """
 
     talk: Talk
-    watch: int = 0
+    watched: bool = False
+    changes: int = 0
     beside: tuple[int, str] | None = None
     editing: bool = False
     reason: int | None = None
@@ -93,6 +95,7 @@ class ChatView:
         self._tabs: dict[str, Tab] = {}
         self._talks: dict[str, Talk] = {}
         self._sessions: Sessions | None = None
+        self._written = 0  # times that something was kept, renamed or deleted: then the list is another
         self._lock = threading.Lock()
 
     # The page -----------------------------------------------------------------------------------------------------
@@ -216,7 +219,8 @@ class ChatView:
             await asyncio.to_thread(change, tab, *words)
         except HopliteError as error:
             tab.notice = str(error)
-        return await self._difference(tab)
+        tab.changes += 1
+        return {"here": self._address(tab)} if tab.watched else await self._difference(tab)
 
     def ask(self, tab: Tab, question: str, form: str = "auto", first: bool = False) -> None:
         """Ask, or where the conversation asked back, reply."""
@@ -254,6 +258,7 @@ class ChatView:
         kept = self._kept()
         if kept and name.strip():
             kept.rename(tab.talk.id, name)
+            self._written += 1
 
     def find(self, tab: Tab, words: str) -> None:
         """Show the conversations that hold these words."""
@@ -302,7 +307,7 @@ class ChatView:
             shown_ones = {tab.talk.id for tab in self._tabs.values()}
             kept = self._sessions is not None and not self._sessions.problem
             for id, talk in list(self._talks.items()):
-                if kept and id not in shown_ones and talk.state.live is None:
+                if kept and id not in shown_ones and talk.resting:
                     del self._talks[id]
 
     def close(self) -> None:
@@ -340,18 +345,28 @@ class ChatView:
             return self._tabs.setdefault(session, fresh)
 
     async def watch(self, session: str) -> AsyncIterator[dict[str, Any]]:
-        """Yield what is different on a tab's page, until nothing happens by itself or another one watches."""
+        """Yield what is different on a tab's page until nothing happens by itself. One at a time follows a tab."""
         tab = self.tab(session)
-        tab.watch += 1
-        mine, seen = tab.watch, -1
-        while tab.watch == mine and self._tabs.get(session) is tab:
-            state = tab.talk.state
-            if state.version != seen:
-                seen = state.version
-                yield await self._difference(tab)
-            if state.live is None or state.live.phase in ("unclear", "planned"):
-                return
-            await asyncio.sleep(_PAUSE)
+        if tab.watched:
+            yield {"here": self._address(tab)}
+            return
+        tab.watched, seen = True, None
+        try:
+            while tab.watched and self._tabs.get(session) is tab:
+                talk, state = tab.talk, tab.talk.state
+                if (now := (talk.id, state.version, tab.changes)) != seen:
+                    seen = now
+                    yield await self._difference(tab)
+                elif state.live is None or state.live.phase in ("unclear", "planned"):
+                    # In one go with the look at the state: what is asked from here on is watched anew.
+                    tab.watched = False
+                else:
+                    await asyncio.sleep(_PAUSE)
+        except BaseException:
+            tab.watched = False
+            raise
+        # Gradio says the last thing once more when it is over, when the person may have typed already.
+        yield {"here": self._address(tab)}
 
     async def _difference(self, tab: Tab) -> dict[str, Any]:
         """What a tab was not told yet; "here" at least, because Gradio takes nothing for an error."""
@@ -369,12 +384,15 @@ class ChatView:
         given = state.turns[number].answer if 0 <= number <= last else None
         begun = bool(state.turns or busy or state.failed)
         edited = state.turns[-1].question if tab.editing and state.turns else ""
-        name = self._named(tab.talk) if state.turns else ""
+        named = (tab.talk.id, self._written, bool(state.turns))
+        name = self._once(tab, "name", named, lambda: self._named(tab.talk)) if state.turns else ""
         return {
-            "here": markup.escaped(f"session/{tab.talk.id}") if begun else "",
+            "here": self._address(tab),
             "title": gr.update(value=name, interactive=bool(name)),
             "tools": _tools() if state.turns else "",
-            "list": self._listed(tab.search, tab.talk.id),
+            "list": self._once(
+                tab, "list", (tab.search, tab.talk.id, self._written), lambda: self._listed(tab.search, tab.talk.id)
+            ),
             "history": self._once(tab, "history", (state.turns, begun), lambda: self._history(state, begun=begun)),
             "live": _live(live, len(state.turns)) if live else _failed(state),
             "draft": chat.answer(live.turn, len(state.turns)) if live else "",
@@ -388,6 +406,10 @@ class ChatView:
             "plan_note": _plan_note(live),
             "sources": self._once(tab, "sources", (given, number, opened), lambda: self._beside(given, number, opened)),
         }
+
+    def _address(self, tab: Tab) -> str:
+        state = tab.talk.state
+        return f"session/{tab.talk.id}" if state.turns or state.live or state.failed else ""
 
     def _once(self, tab: Tab, name: str, of: object, make: Callable[[], str]) -> str:
         """What `make` gives, made again only where what it is made of is another."""
@@ -441,6 +463,7 @@ class ChatView:
     def _keep(self, id: str, turns: Sequence[chat.Turn]) -> None:
         if (kept := self._kept()) and turns:
             kept.keep(id, kept.name(id) or turns[0].question, turns)
+            self._written += 1
 
     def _kept(self) -> Sessions | None:
         """The conversations that are kept; None where there is no workspace yet."""
@@ -476,6 +499,7 @@ class ChatView:
         tab.talk.join(1.0)
         if kept := self._kept():
             kept.delete(tab.talk.id)
+            self._written += 1
         with self._lock:
             self._talks.pop(tab.talk.id, None)
         self._show(tab, self._new())

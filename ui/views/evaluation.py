@@ -138,9 +138,9 @@ class EvaluationView:
         )
         frame.opener(self.name, lambda what: as_components(self.opened(what)), everything)
         frame.on_load(loaded, everything, concurrency_limit=None)
-        frame.serves("/evaluation/{name}/report.html", self.page)
-        frame.serves("/evaluation/{name}/report.md", self.lines)
-        frame.serves("/evaluation/sets/{name}", self.file)
+        frame.serves("/evaluation/{key}/report.html", self.page)
+        frame.serves("/evaluation/{key}/report.md", self.lines)
+        frame.serves("/evaluation/sets/{name}.jsonl", self.file)
 
     def fresh(self) -> Shown:
         """Return what a page shows that was just opened."""
@@ -295,10 +295,10 @@ class EvaluationView:
 
     # Downloads ----------------------------------------------------------------------------------------------------
 
-    def page(self, name: str) -> Response:
+    def page(self, key: str) -> Response:
         """Return a run's report as an HTML file."""
         try:
-            run = self._run(name)
+            run = self._keyed(key)
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "report.html"
                 write(run.folder, out, trees(self.traces))
@@ -306,10 +306,10 @@ class EvaluationView:
         except HopliteError as error:
             return Response(str(error), 404, media_type="text/plain")
 
-    def lines(self, name: str) -> Response:
+    def lines(self, key: str) -> Response:
         """Return a run's numbers as a Markdown file."""
         try:
-            run = self._run(name)
+            run = self._keyed(key)
             return _attached(markdown(run.folder).encode(), f"{run.name}.md", "text/markdown")
         except HopliteError as error:
             return Response(str(error), 404, media_type="text/plain")
@@ -317,13 +317,13 @@ class EvaluationView:
     def file(self, name: str) -> Response:
         """Return a question set that was made here."""
         try:
-            found = next((each for each in self.sets.glob("*.jsonl") if each.name == name and each.is_file()), None)
+            found = next((each for each in self.sets.glob("*.jsonl") if each.stem == name and each.is_file()), None)
             data = found.read_bytes() if found else b""
         except (HopliteError, OSError) as error:
             return Response(str(error), 404, media_type="text/plain")
         if not data:
             return Response("There is no such question set.", 404, media_type="text/plain")
-        return _attached(data, name, "application/jsonl")
+        return _attached(data, f"{name}.jsonl", "application/jsonl")
 
     # What the desk of failures needs ------------------------------------------------------------------------------
 
@@ -343,6 +343,9 @@ class EvaluationView:
 
     def _run(self, name: str) -> Run:
         return self._runs.one(self._desk.library.workspace.runs, name)
+
+    def _keyed(self, key: str) -> Run:
+        return self._runs.keyed(self._desk.library.workspace.runs, key)
 
     def _settings(self, apart: Mapping[str, Any]) -> Settings:
         return in_force(self._desk.library, {**self._desk.chosen, **apart})

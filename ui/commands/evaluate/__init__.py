@@ -12,6 +12,7 @@ from ui.lazy import LazyGroup
     cls=LazyGroup,
     places={
         "retrieval": "ui.commands.evaluate.retrieval:retrieval",
+        "import": "ui.commands.evaluate.import_:import_",
         "make": "ui.commands.evaluate.make:make",
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
@@ -19,7 +20,6 @@ from ui.lazy import LazyGroup
         "report": "ui.commands.evaluate.report:report",
         "judge": "ui.commands.evaluate.judge:judge",
         "desk": "ui.commands.evaluate.desk:desk",
-        "import": "ui.commands.evaluate.import_:import_",
         "injection": "ui.commands.evaluate.injection:injection",
     },
 )
