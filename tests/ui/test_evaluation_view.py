@@ -191,7 +191,7 @@ def test_two_runs_are_compared(view: EvaluationView, runs: Path) -> None:
 def test_reports_are_attached_and_never_opened_here(view: EvaluationView, runs: Path) -> None:
     write_run(runs / "o n.e", [finished("q", question=EVIL)])
     head = view.opened("run/o n.e")["head"]
-    key = head.partition("/evaluation/")[2].partition("/")[0]
+    key = head.partition('href="/evaluation/')[2].partition("/")[0]
     assert key.isalnum()
     for response, kind in ((view.page(key), "text/html"), (view.lines(key), "text/markdown")):
         assert response.headers["content-type"].startswith(kind)
