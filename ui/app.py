@@ -33,19 +33,30 @@ if TYPE_CHECKING:
     import gradio as gr
     from starlette.types import ASGIApp
 
-ROUTES = (ROUTE, "/export/{session}")
+ROUTES = (
+    ROUTE,
+    "/export/{session}",
+    "/evaluation/{key}/report.html",
+    "/evaluation/{key}/report.md",
+    "/evaluation/sets/{name}.jsonl",
+)
 """What the page serves beside Gradio's own; the gate refuses any other."""
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
+    from ui.line import Lines
     from ui.views.chat import ChatView
+    from ui.views.evaluation import EvaluationView
     from ui.views.memory import MemoryView
+    from ui.views.settings import SettingsView
     from ui.views.traces import TracesView
 
-    chat = ChatView(desk)
+    lines = Lines()
+    chat, evaluation = ChatView(desk, lines), EvaluationView(desk, lines)
     desk.before_close(chat.close)
-    return (chat, TracesView(desk), MemoryView(desk))
+    desk.before_close(evaluation.batches.close)
+    return (chat, TracesView(desk), evaluation, MemoryView(desk), SettingsView(desk, lines))
 
 
 def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Frame]:
@@ -96,7 +107,8 @@ def page(shown: Callable[[], Sequence[View]], endpoints: Endpoints, *, port: int
         show_error=False, max_file_size=arriving.file_limit, ssr_mode=False, enable_monitoring=False, pwa=False,
         mcp_server=False,
         theme=Theme(),
-        css=f"{_shipped('page.css')}\n{rules()}", head='<script src="/page.js" defer></script>',
+        css="\n".join((_shipped("page.css"), _shipped("evaluation.css"), rules())),
+        head='<script src="/page.js" defer></script>',
     )  # fmt: skip
     return mounted
 

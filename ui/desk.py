@@ -48,6 +48,16 @@ class Workdesk:
         return self._opened().workspace.sessions
 
     @property
+    def library(self) -> Library:
+        """The open library. Raises UserError where nothing is indexed yet."""
+        return self._opened()
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """The settings as the command line has them, None where it said nothing."""
+        return self._chosen
+
+    @property
     def workspace(self) -> Workspace | None:
         """The workspace that is open, if one is."""
         return self._library.workspace if self._library else None
