@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -127,9 +126,9 @@ class Library:
         """Return the best chunks for the query; see `Searcher.search`."""
         return self._searcher.search(query, k=k, hops=hops, scope=scope, rerank=rerank)
 
-    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
+    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6, scope: Scope | None = None) -> SearchResult:
         """Return what the names in these hits lead to; see `Searcher.leads`."""
-        return self._searcher.leads(query, hits, k=k)
+        return self._searcher.leads(query, hits, k=k, scope=scope)
 
     def passages(
         self,
@@ -272,8 +271,11 @@ class Library:
             via=("read",), score=0.0,
         )  # fmt: skip
 
-    def grep(self, pattern: str, path_glob: str | None = None, limit: int = 20) -> list[tuple[str, int, str]]:
-        """Return (path, line, text) where a regular expression matches an indexed chunk's lines.
+    def grep(
+        self, pattern: str, path_glob: str | None = None, limit: int = 20, *, scope: Scope | None = None
+    ) -> list[tuple[str, int, str]]:
+        """Return (path, line, text) where a regular expression matches an indexed chunk's lines, of documents whose
+        path fits the glob and lies in `scope`.
 
         Raises ToolError for a pattern that does not compile, and for one that takes longer than `GREP_SECONDS`.
         """
@@ -281,7 +283,8 @@ class Library:
             regex.compile(pattern)
         except regex.error as error:
             raise ToolError(f"{pattern!r} is no regular expression: {error}.") from None
-        paths = [p for p in self.paths() if path_glob is None or fnmatchcase(p, path_glob)]
+        asked = Scope(path_glob)
+        paths = [p for p in self.paths() if asked.reaches(p) and (scope is None or scope.reaches(p))]
         with _tracer.start_as_current_span("grep", attributes={spans.KIND: "RETRIEVER", "hoplite.pattern": pattern}):
             return _grep(pattern, self._numbered(paths), limit)
 

@@ -12,16 +12,27 @@ from ingest.types import Chunk, Kind
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which chunks a search may return. `path` is a glob over shown paths, `*` crossing slashes; None means all."""
+    """Which chunks a search may return. `path` is a glob over shown paths, `*` crossing slashes; None means all.
+    `within` are globs of which one must match besides, where there are any: those of a collection."""
 
     path: str | None = None
     kind: Kind | None = None
+    within: tuple[str, ...] = ()
 
     def holds(self, chunk: Chunk) -> bool:
         """Whether a chunk lies inside."""
-        return (self.kind is None or chunk.kind == self.kind) and (
-            self.path is None or fnmatchcase(chunk.path, self.path)
+        return (self.kind is None or chunk.kind == self.kind) and self.reaches(chunk.path)
+
+    def reaches(self, path: str) -> bool:
+        """Whether a document's path lies inside, of whatever kind it is."""
+        return (self.path is None or fnmatchcase(path, self.path)) and (
+            not self.within or any(fnmatchcase(path, glob) for glob in self.within)
         )
+
+    @property
+    def every_path(self) -> bool:
+        """Whether no path lies outside."""
+        return self.path is None and not self.within
 
 
 @dataclass(frozen=True, slots=True)

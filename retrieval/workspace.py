@@ -67,6 +67,11 @@ class Workspace:
         """The folder of what was fetched from elsewhere."""
         return self.folder / "sources"
 
+    @property
+    def collections(self) -> Path:
+        """The file of the collections that questions can be asked in."""
+        return self.folder / "collections.json"
+
     def shown(self, path: Path) -> str:
         """Return the name of a file as it is shown and stored: relative to the base, absolute outside it."""
         absolute = Path(os.path.abspath(path))
