@@ -137,13 +137,18 @@ def resumed_with(found: Journal | Finished) -> dict[str, object]:
     return {name: began[name] for name in GONE_BY if name in began}
 
 
-def limits(settings: Settings) -> Limits:
-    """Return what a run may take. Where a model on this machine may be asked, the prompts are the compact ones."""
+def on_this_machine(settings: Settings) -> bool:
+    """Return whether a model on this machine may be asked."""
     from agent.models import members
     from agent.roles import names
 
     asked = [member for name in names(settings).chats for member in members(name)]
-    small = any(member.startswith(("local", "ollama/")) for member in asked)
+    return any(member.startswith(("local", "ollama/")) for member in asked)
+
+
+def limits(settings: Settings) -> Limits:
+    """Return what a run may take. Where a model on this machine may be asked, the prompts are the compact ones."""
+    small = on_this_machine(settings)
     profile = settings.profile if settings.profile != "auto" else ("compact" if small else "full")
     return Limits(
         max_steps=settings.max_steps,
@@ -253,7 +258,7 @@ def basis(
     return {
         "workspace": str(workspace.folder),
         "index": indexed,
-        "models": repr([[_stamped(member) for member in members(model)] for model in models]),
+        "models": repr([[stamped(member) for member in members(model)] for model in models]),
         "prompts": prompts_digest(),
         "limits": repr(limits(settings)),
         "sandbox": settings.sandbox,
@@ -262,8 +267,8 @@ def basis(
     }
 
 
-def _stamped(model: str) -> str:
-    """A model's name; of a file on this machine with its size and time, because others may take its place."""
+def stamped(model: str) -> str:
+    """Return a model's name; of a file on this machine with its size and time, because others may take its place."""
     file = Path(model.removeprefix("local:")).expanduser()
     if not model.startswith("local:") or not file.is_file():
         return model

@@ -32,20 +32,24 @@ def _shows(char: str) -> bool:
 
 
 class Marker:
-    """The fence of one run around retrieved text. Its random part is new for each run, so no source can know it."""
+    """The fence of one run around retrieved text. Its random part is new for each run, so no source can know it.
 
-    def __init__(self, token: str | None = None) -> None:
+    `tag` says what is inside. "sources" may be shortened where a conversation is too long (`agent.compact`).
+    """
+
+    def __init__(self, token: str | None = None, *, tag: str = "sources") -> None:
         self.token = token or secrets.token_hex(4)
+        self._tag = tag
 
     @property
     def opening(self) -> str:
         """What stands before retrieved text."""
-        return f"<sources {self.token}>"
+        return f"<{self._tag} {self.token}>"
 
     @property
     def closing(self) -> str:
         """What stands after retrieved text."""
-        return f"</sources {self.token}>"
+        return f"</{self._tag} {self.token}>"
 
     def wrap(self, text: str) -> str:
         """Return the text made visible and fenced; the fence itself cannot stand inside it."""

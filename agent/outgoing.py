@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -23,6 +23,10 @@ _MASKED = {
     "secrets": "Keys and passwords in it are masked, personal data is not (--mask all)",
     "all": "Keys, passwords, e-mail and IP addresses, phone, bank account and card numbers in it are masked",
 }
+
+
+ASKED = ("your question", "the passages found for it", "the agent's steps", "recalled notes")
+"""What goes to the models that answer a question."""
 
 
 class Outgoing:
@@ -98,17 +102,22 @@ def store_host(url: str) -> str:
 
 
 def leaves_the_machine(
-    names: Iterable[str], *, mask: MaskLevel, store: str = "", also: str = "", traces: str = ""
+    names: Iterable[str],
+    *,
+    mask: MaskLevel,
+    store: str = "",
+    what: Sequence[str] = ASKED,
+    also: str = "",
+    traces: str = "",
 ) -> str:
     """Return one line that says what leaves this machine when these models are asked and `store` is searched, where it
-    goes and what is masked; "" where nothing leaves. `also` is what goes to the models beside what always does, and
-    `traces` says where traces go (`agent.destinations.told`)."""
+    goes and what is masked; "" where nothing leaves. `what` goes to the models, two things at least, `also` beside it,
+    and `traces` says where traces go (`agent.destinations.told`)."""
     asked = dict.fromkeys(member for name in names for member in members(name) if is_remote(member))
     said = []
     if asked:
         places = " and to ".join(f"{where(name)} ({name})" for name in asked)
-        what = ["your question", "the passages found for it", "the agent's steps", "recalled notes"]
-        what += [also] if also else []
+        what = [*what, *([also] if also else [])]
         said.append(f"{', '.join(what[:-1])} and {what[-1]} go to {places}. {_MASKED[mask]}")
     if store:
         said.append(f"{'w' if not said else 'W'}hat is searched for goes to the index on {store}, never masked")

@@ -8,7 +8,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,15 +41,22 @@ def score(trace_id: str | None, name: str, value: float, comment: str = "") -> N
     Never raises: what cannot be kept or sent is one warning. Nothing happens where nothing is traced.
     """
     if trace_id and trace_id != _NONE and math.isfinite(value):
-        _desk.put(Score(trace_id, name, float(value), comment, time.time()))
+        _desk.put([Score(trace_id, name, float(value), comment, time.time())])
 
 
-def keep(path: Path, given: Score) -> None:
-    """Write a score to the trace file at `path`. Raises sqlite3.Error and OSError."""
+def score_all(trace_id: str | None, values: Mapping[str, float]) -> None:
+    """Score a trace under each name, as `score` does one, with the trace file opened once."""
+    if trace_id and trace_id != _NONE:
+        now = time.time()
+        _desk.put([Score(trace_id, name, float(v), "", now) for name, v in values.items() if math.isfinite(v)])
+
+
+def keep(path: Path, given: Sequence[Score]) -> None:
+    """Write scores to the trace file at `path`. Raises sqlite3.Error and OSError."""
     with closing(trace_file.open_for_writing(path)) as connection, connection:
         connection.execute("DELETE FROM scores WHERE at < ?", (time.time() - trace_file.KEEP_DAYS * 86_400,))
-        kept = (given.trace_id, trace_file.clean(given.name), given.value, trace_file.cut(given.comment), given.at)
-        connection.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", kept)
+        kept = [(s.trace_id, trace_file.clean(s.name), s.value, trace_file.cut(s.comment), s.at) for s in given]
+        connection.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", kept)
 
 
 def scores(path: Path, trace_id: str) -> list[Score]:
@@ -57,6 +64,13 @@ def scores(path: Path, trace_id: str) -> list[Score]:
     with reading(path) as connection:
         found = connection.execute("SELECT * FROM scores WHERE trace_id = ? ORDER BY name", (trace_id,))
         return [Score(*row) for row in found]
+
+
+def disliked(path: Path) -> frozenset[str]:
+    """Return the traces whose answer a person thought bad. Raises UserError where the file cannot be read."""
+    with reading(path) as connection:
+        bad = connection.execute("SELECT trace_id FROM scores WHERE name = ? AND value < 0.5", (FEEDBACK,))
+        return frozenset(str(row["trace_id"]) for row in bad)
 
 
 Send = Callable[[Sequence[Score]], None]
@@ -121,16 +135,17 @@ class _Desk:
         if self._sender is None:
             self._sender = Sender(send, _log.warning)
 
-    def put(self, given: Score) -> None:
+    def put(self, given: Sequence[Score]) -> None:
         try:
-            if self._path:
+            if self._path and given:
                 keep(self._path, given)
         except (OSError, sqlite3.Error) as error:
             if not self._warned:
                 self._warned = True
                 _log.warning("Scores are not kept: %s cannot be written (%s).", self._path, error)
         if self._sender:
-            self._sender.put(given)
+            for each in given:
+                self._sender.put(each)
 
     def end(self, path: Path, seconds: float) -> None:
         if self._path == path:

@@ -22,9 +22,9 @@ from ingest.locked.report import Sandbox
 
 _PREFIX = "HOPLITE_"
 # What a workspace's file may say of these, "" being nothing at all.
-_STRONGEST = {"sandbox": "strong", "mask": "all", "trace_content": "none", "otlp_endpoint": ""}
-# Variables of ours that are no settings: where weights lie, a server's key, and what tests are told.
-_NOT_SETTINGS = ("HOPLITE_MODELS", "HOPLITE_WORKSPACE", "HOPLITE_QDRANT_", "HOPLITE_TEST_")
+_STRONGEST = {"sandbox": "strong", "mask": "all", "trace_content": "none", "otlp_endpoint": "", "allowed_roots": ""}
+# Variables of ours that are no settings: where weights lie, the page's password, a server's key, what tests are told.
+_NOT_SETTINGS = ("HOPLITE_MODELS", "HOPLITE_PASSWORD", "HOPLITE_WORKSPACE", "HOPLITE_QDRANT_", "HOPLITE_TEST_")
 
 
 class Settings(BaseModel):
@@ -73,6 +73,10 @@ class Settings(BaseModel):
         (), max_length=100, description="path globs, with commas; questions are answered from what fits one of them"
     )
     memory: bool = Field(True, description="whether runs leave notes and recall them")
+    upload_mb: int = Field(25, ge=1, le=10_000, description="megabytes of a file that is added through the page")
+    allowed_roots: str | None = Field(
+        None, description="folders that the page may index, with colons; default: the indexed folder's and your home"
+    )
     cache: bool = Field(True, description="whether a question that was asked before gets the answer of that time")
 
     @field_validator("within", mode="before")
@@ -122,8 +126,8 @@ def load_settings(
 
 def _refuse_to_weaken(name: str, level: object, origin: str, workspace: Path | None) -> None:
     """A workspace can come from somebody else: its file may ask for the strongest sandbox, the fullest mask and the
-    emptiest traces, for nothing less, and not for traces at all. That the sandbox is off is said where it is meant,
-    for one command or one shell, in no file."""
+    emptiest traces, for nothing less, and neither for traces nor for further folders. That the sandbox is off is said
+    where it is meant, for one command or one shell, in no file."""
     strongest, theirs = _STRONGEST[name], workspace is not None and origin == str(workspace / "config.toml")
     off = name == "sandbox" and level == "off" and origin not in ("environment", "command line")
     if off or (theirs and level != strongest):

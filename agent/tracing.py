@@ -297,7 +297,7 @@ def rate(path: Path, id_or_prefix: str, *, good: bool, note: str = "") -> str:
     with reading(path) as connection:
         trace_id = _only(connection, id_or_prefix)
     with _told("rated", path):
-        keep(path, Score(trace_id, FEEDBACK, float(good), note, time.time()))
+        keep(path, [Score(trace_id, FEEDBACK, float(good), note, time.time())])
     return trace_id
 
 

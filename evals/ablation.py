@@ -11,8 +11,9 @@ import numpy as np
 
 from evals.dataset_store import DatasetStore, Progress
 from evals.datasets import Dataset
-from evals.retrieval_eval import Difference, DocumentsOf, Measured, means, measure, paired, with_gold
+from evals.retrieval_eval import DocumentsOf, Measured, means, measure, with_gold
 from evals.retrieval_eval import Searcher as Searches
+from evals.statistics import Difference, paired
 from retrieval.fusion import cosines_of, fused, ranked, scaled
 from retrieval.hops import HopSettings
 from retrieval.protocols import Embedder, Store, Vectors

@@ -26,8 +26,9 @@ import click
 from evals.convert import from_swe_qa
 from evals.datasets import Question, load_questions
 from evals.metrics import mean, ndcg_at
-from evals.retrieval_eval import DEPTH, paired
+from evals.retrieval_eval import DEPTH
 from evals.semble_model import written
+from evals.statistics import paired
 from evals.tables import table
 from ingest.errors import UserError
 from ingest.walk import walk

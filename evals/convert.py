@@ -1,4 +1,4 @@
-"""Public question sets in our form: `python -m evals.convert hipporag|wikihop|swe-qa FILES... OUT`.
+"""Public question sets in our form, for `hoplite eval import`: HippoRAG's, 2WikiMultihopQA's and SWE-QA's files.
 
 The first two become dataset folders with their corpus; SWE-QA's questions, about a repository, a question file.
 
@@ -8,13 +8,11 @@ Where the files come from, and what each set counts, is in docs/datasets.md.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-import click
 from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from evals.datasets import Question, Record
@@ -131,13 +129,20 @@ def from_hipporag(questions: Path, corpus: Path) -> Converted:
     Raises UserError, which names the file, for one that cannot be read or has another form, an id given twice, a
     question without support, and support that the corpus lacks.
     """
-    rows = _checked(_HIPPORAG_QUESTIONS, _bytes(questions), str(questions))
-    entries = _checked(_HIPPORAG_CORPUS, _bytes(corpus), str(corpus))
-    # HotpotQA's sentences begin with the space that parts them.
-    asked = [row.asked() if isinstance(row, _MuSiQue) else row.asked("", str(questions)) for row in rows]
+    given = _checked(_HIPPORAG_QUESTIONS, source_bytes(questions), str(questions))
+    entries = _checked(_HIPPORAG_CORPUS, source_bytes(corpus), str(corpus))
     if isinstance(entries, dict):
-        return _pool([(title, "".join(sentences)) for title, sentences in entries.items()], asked, questions, corpus)
-    return _pool([(entry.title, entry.text) for entry in entries], asked, questions, corpus)
+        passages = [(title, "".join(sentences)) for title, sentences in entries.items()]
+    else:
+        passages = [(entry.title, entry.text) for entry in entries]
+
+    def asked(separator: str) -> list[_Asked]:
+        return [row.asked() if isinstance(row, _MuSiQue) else row.asked(separator, str(questions)) for row in given]
+
+    # HotpotQA's sentences begin with the space that parts them, 2WikiMultihopQA's do not.
+    there, spaced = set(passages), asked(" ")
+    found = all(there.issuperset(each.gold) for each in spaced)
+    return _pool(passages, spaced if found else asked(""), questions, corpus)
 
 
 def from_wikihop(path: Path) -> Converted:
@@ -146,7 +151,7 @@ def from_wikihop(path: Path) -> Converted:
     Raises UserError, with file and line, for a line that is no such question; else as `from_hipporag`.
     """
     # 2WikiMultihopQA's sentences carry no space between them.
-    asked = [row.asked(" ", place) for place, row in _rows(_WIKIHOP_QUESTION, path)]
+    asked = [row.asked(" ", place) for place, row in rows(_WIKIHOP_QUESTION, path)]
     return _pool([passage for each in asked for passage in each.passages], asked, path, path)
 
 
@@ -158,7 +163,7 @@ def from_swe_qa(path: Path, indexed: Sequence[str]) -> tuple[Question, ...]:
     and line, for a line that is no such question.
     """
     questions = []
-    for _, row in _rows(_SWE_QA_QUESTION, path):
+    for _, row in rows(_SWE_QA_QUESTION, path):
         ends = [
             [file for file in indexed if file == name or file.endswith(f"/{name}")]
             for name in (*row.files_in_answer, *row.bare_files_in_answer)
@@ -169,9 +174,9 @@ def from_swe_qa(path: Path, indexed: Sequence[str]) -> tuple[Question, ...]:
     return tuple(questions)
 
 
-def _rows(adapter: TypeAdapter[_T], path: Path) -> Iterator[tuple[str, _T]]:
+def rows(adapter: TypeAdapter[_T], path: Path) -> Iterator[tuple[str, _T]]:
     """Yield each line of a JSON-lines file that has anything on it, checked, with its place."""
-    for number, line in enumerate(_bytes(path).split(b"\n"), start=1):
+    for number, line in enumerate(source_bytes(path).split(b"\n"), start=1):
         if line.strip():
             yield f"{path}:{number}", _checked(adapter, line, f"{path}:{number}")
 
@@ -190,9 +195,20 @@ def write_dataset(folder: Path, converted: Converted) -> None:
         for each in converted.questions
     )
     if there := [name for name in ("corpus.jsonl", "questions.jsonl") if (folder / name).exists()]:
-        raise UserError(f"{folder / there[0]} is there already. Give another OUT.")
+        raise UserError(f"{folder / there[0]} is there already. Give another --out.")
     _save(folder / "corpus.jsonl", records)
     _save(folder / "questions.jsonl", questions)
+
+
+def write_questions(path: Path, questions: Iterable[Question]) -> None:
+    """Write a question file about a workspace. Raises UserError where it is there already."""
+    _save(
+        path,
+        (
+            {"id": q.id, "question": q.question, "answers": q.answers, "supporting": q.supporting, "type": q.type}
+            for q in questions
+        ),
+    )
 
 
 def _save(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
@@ -202,9 +218,9 @@ def _save(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     except FileExistsError:
-        raise UserError(f"{path} is there already. Give another OUT.") from None
+        raise UserError(f"{path} is there already. Give another --out.") from None
     except OSError as error:
-        raise UserError(f"{error.filename} cannot be written ({error.strerror}). Give another OUT.") from error
+        raise UserError(f"{error.filename} cannot be written ({error.strerror}). Give another --out.") from error
 
 
 def _pool(passages: Iterable[Passage], asked: Sequence[_Asked], questions: Path, corpus: Path) -> Converted:
@@ -231,7 +247,8 @@ def _pool(passages: Iterable[Passage], asked: Sequence[_Asked], questions: Path,
     return Converted(records, tuple(kept.values()), tuple(each.id for each in asked if not each.passages))
 
 
-def _bytes(path: Path) -> bytes:
+def source_bytes(path: Path) -> bytes:
+    """Return what a source file holds, without a byte order mark. Raises UserError where it cannot be read."""
     try:
         return path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
@@ -251,63 +268,3 @@ def _checked(adapter: TypeAdapter[_T], data: bytes, place: str) -> _T:
             f"{place}: {inside + ': ' if inside else ''}{first['msg']} (got {got}). "
             "Give the file that docs/datasets.md names."
         ) from error
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
-    """Turn the files of a public question set into a dataset folder OUT (docs/datasets.md)."""
-
-
-@cli.command()
-@click.argument("questions", type=click.Path(path_type=Path))
-@click.argument("corpus", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-def hipporag(questions: Path, corpus: Path, out: Path) -> None:
-    """MuSiQue or HotpotQA, as HippoRAG has them: two JSON files."""
-    _write(out, from_hipporag(questions, corpus))
-
-
-@cli.command()
-@click.argument("questions", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-def wikihop(questions: Path, out: Path) -> None:
-    """2WikiMultihopQA, as MIGRES has it: one file, a question a line."""
-    _write(out, from_wikihop(questions))
-
-
-@cli.command("swe-qa")
-@click.argument("questions", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-def swe_qa(questions: Path, out: Path) -> None:
-    """SWE-QA's questions about the repository that is indexed here, as a file for `hoplite eval run`."""
-    from agent.build import open_library
-    from retrieval.workspace import find
-
-    with open_library(find(Path.cwd())) as library:
-        asked = from_swe_qa(questions, library.paths())
-    lines = (
-        {"id": q.id, "question": q.question, "answers": (), "supporting": q.supporting, "type": q.type} for q in asked
-    )
-    _save(out, lines)
-    click.echo(f"{out}: {len(asked)} questions whose reference answer cites a file that is indexed")
-
-
-def _write(out: Path, converted: Converted) -> None:
-    write_dataset(out, converted)
-    click.echo(
-        f"{out}: {len(converted.records)} passages, {len(converted.questions)} questions, "
-        f"{len(converted.dropped)} dropped for having no context"
-    )
-
-
-def main() -> None:
-    """Run the command line; what the user can fix is one line and exit code 2."""
-    try:
-        cli(prog_name="python -m evals.convert")
-    except UserError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()

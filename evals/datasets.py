@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ class Question:
     """One question with what is known to be right.
 
     `supporting` are the documents that hold the evidence: record ids in a dataset folder, paths relative to the
-    indexed folder in a question file. `answers` are all acceptable; none means that only retrieval can be scored.
+    indexed folder in a question file. `places` are those of a question file as they are written, where one names lines:
+    `docs/guide.md:10-20`; see `lines_of`. `answers` are all acceptable; none means that only retrieval can be scored.
     An `unanswerable` question is answered rightly by saying that the sources do not say.
     """
 
@@ -39,6 +41,7 @@ class Question:
     type: str
     tags: tuple[str, ...] = ()
     unanswerable: bool = False
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class _FileQuestion(_Line):
     unanswerable: bool = False
 
 
+_LINES = re.compile(r"(.+):([0-9]{1,9})(?:-([0-9]{1,9}))?", re.DOTALL)
+
 _AnyLine = TypeVar("_AnyLine", bound=_Line)
 _Any = TypeVar("_Any")
 
@@ -88,7 +93,7 @@ def load_dataset(folder: Path) -> Dataset:
     and unanswerable, where it is).
 
     Raises UserError, with file and line, for a missing file, a line that is not such an object, an unknown key, an
-    id given twice, and a supporting id that the corpus lacks.
+    id given twice, an unanswerable question that has answers, and a supporting id that the corpus lacks.
     """
     corpus = folder / "corpus.jsonl"
     records = tuple(Record(line.id, line.title, line.text) for _, line in _lines(corpus, _RecordLine))
@@ -97,6 +102,7 @@ def load_dataset(folder: Path) -> Dataset:
     for place, line in _lines(folder / "questions.jsonl", _DatasetQuestion):
         if unknown := set(line.supporting_ids) - known:
             raise UserError(f"{place}: supporting id {min(unknown)!r} is not in {corpus.name}. Correct one of the two.")
+        _no_answers(place, line)
         questions.append(
             Question(
                 line.id,
@@ -114,24 +120,41 @@ def load_questions(path: Path) -> tuple[Question, ...]:
     """Load a question file: `id` and `question`; optionally answers, supporting, type, tags, unanswerable.
 
     Raises UserError, with file and line, for a missing file, a line that is not such an object, an unknown key, an
-    id given twice, and an unanswerable question that has answers.
+    id given twice, an unanswerable question that has answers, and lines that cannot be.
     """
     questions = []
     for place, line in _lines(path, _FileQuestion):
-        if line.unanswerable and line.answers:
-            raise UserError(f"{place}: {line.id!r} is unanswerable and has answers. Remove one of the two.")
+        _no_answers(place, line)
+        documents = []
+        for text in line.supporting:
+            found = lines_of(text)
+            if found and not 1 <= found[1] <= found[2]:
+                raise UserError(f"{place}: {text!r} are no lines. They count from 1, the first before the last.")
+            documents.append(found[0] if found else text)
         questions.append(
             Question(
                 line.id,
                 line.question,
                 tuple(line.answers),
-                tuple(dict.fromkeys(line.supporting)),
+                tuple(dict.fromkeys(documents)),
                 line.type,
                 tuple(line.tags),
                 line.unanswerable,
+                tuple(line.supporting) if documents != line.supporting else (),
             )
         )
     return tuple(questions)
+
+
+def _no_answers(place: str, line: _DatasetQuestion | _FileQuestion) -> None:
+    if line.unanswerable and line.answers:
+        raise UserError(f"{place}: {line.id!r} is unanswerable and has answers. Remove one of the two.")
+
+
+def lines_of(place: str) -> tuple[str, int, int] | None:
+    """Return the path and the first and last line of `path:10-20` or `path:10`; None for a path alone."""
+    found = _LINES.fullmatch(place)
+    return (found[1], int(found[2]), int(found[3] or found[2])) if found else None
 
 
 def drawn(items: Sequence[_Any], count: int, seed: int) -> list[_Any]:
@@ -156,7 +179,7 @@ def _lines(path: Path, model: type[_AnyLine]) -> Iterator[tuple[str, _AnyLine]]:
         try:
             line = model.model_validate_json(raw)
         except ValidationError as error:
-            raise UserError(f"{place}: {_first(error)}") from error
+            raise UserError(f"{place}: {first_wrong(error)}") from error
         if line.id in seen:
             raise UserError(f"{place}: id {line.id!r} was already used at {seen[line.id]}. Give each line its own.")
         seen[line.id] = place
@@ -165,11 +188,11 @@ def _lines(path: Path, model: type[_AnyLine]) -> Iterator[tuple[str, _AnyLine]]:
         raise UserError(f"{path} has no lines. Expected one JSON object a line.")
 
 
-def _first(error: ValidationError) -> str:
+def first_wrong(error: ValidationError) -> str:
     """The first thing that is wrong, in one line, with the value seen."""
     first = error.errors(include_url=False)[0]
     key = ".".join(map(str, first["loc"]))
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown key {key!r}. Remove it or correct its spelling."
     if first["type"] == "missing":
         return f"key {key!r} is missing."

@@ -21,7 +21,9 @@ from evals.dataset_store import Progress
 from evals.injection import NO_ATTACK, PLACES, Attack, Case, build
 from evals.injection_judge import obeys
 from evals.injection_watch import Watch, digests, forged, reaches
-from evals.runner import answers, run
+from evals.run_files import answers
+from evals.runner import Progress as Going
+from evals.runner import run
 from evals.types import Finished, RunAnswer
 from ingest.locked.process import interpreter, monty
 from ingest.locked.report import SandboxMissing
@@ -91,7 +93,12 @@ def evaluate_injection(
         return _ask(by_id[getattr(question, "id", "")], settings, chats, render)
 
     questions = [case.question for case in cases]
-    run(questions, answer, out, fingerprint=fingerprint, resume=resume, on_progress=on_progress)
+
+    def told(progress: Going) -> None:
+        if on_progress:
+            on_progress(progress.done, progress.total)
+
+    run(questions, answer, out, fingerprint=fingerprint, resume=resume, on_progress=told)
     finished = {line.id: line for line in answers(out)}
     return report(out.name, fingerprint["sandbox"], [(case, finished[case.id]) for case in cases])
 

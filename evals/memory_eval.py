@@ -29,7 +29,7 @@ from agent.settings import Settings
 from agent.types import Answer, Answered, Event, Recalled, Remembered
 from evals import metrics
 from evals.memory_sets import Conversation, conversations, fillers
-from evals.retrieval_eval import Difference, paired
+from evals.statistics import Difference, paired
 from evals.tables import table
 from retrieval.indexing import index
 from retrieval.library import Library

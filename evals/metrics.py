@@ -6,7 +6,8 @@ import math
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -67,6 +68,85 @@ def normalised(text: str) -> str:
 def precision(found: Collection[str], gold: Collection[str]) -> float:
     """Return |found and gold| / |found|; the caller decides what nothing found means."""
     return len(set(found) & set(gold)) / len(set(found))
+
+
+def context_precision(shown: Collection[str], gold: Collection[str]) -> float:
+    """Return |shown and gold| / |shown|, each document once; ValueError where nothing was shown.
+
+    Ragas' ID-based context precision (docs.ragas.io, "Context Precision", `IDBasedContextPrecision`), which asks no
+    model: an id is a document's path. Order does not matter, unlike in Ragas' variants that a model judges.
+    """
+    if not shown:
+        raise ValueError("nothing was shown")
+    return precision(shown, gold)
+
+
+def context_recall(shown: Collection[str], gold: Collection[str]) -> float:
+    """Return |shown and gold| / |gold|: Ragas' ID-based context recall (docs.ragas.io, "Context Recall",
+    `IDBasedContextRecall`). Over all that was shown it equals `recall_at`."""
+    return len(set(shown) & set(gold)) / len(set(gold))
+
+
+Lines = tuple[str, int, int]
+"""A document and its first and last line that are meant, counted from 1."""
+
+
+def overlapped(found: Sequence[Lines], gold: Sequence[Lines]) -> float:
+    """Return the share of gold places that some found place meets: the same document, and a line in common. Our own:
+    citing the right file at another place counts for `citation_recall` and not here."""
+    met = [any(a[0] == b[0] and a[1] <= b[2] and b[1] <= a[2] for a in found) for b in gold]
+    return mean([float(each) for each in met])
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """How well a system declines: `precision` of those it declined that nothing could answer, `recall` of those that
+    nothing could answer that it declined; None where there is none of them."""
+
+    declined: int
+    unanswerable: int
+    precision: float | None
+    recall: float | None
+
+    @property
+    def f1(self) -> float | None:
+        """The harmonic mean; 0 where either is 0, None without an unanswerable question."""
+        if self.recall is None:
+            return None
+        if not self.precision or not self.recall:
+            return 0.0
+        return 2 * self.precision * self.recall / (self.precision + self.recall)
+
+
+def declined(pairs: Iterable[tuple[bool, bool]]) -> Declined:
+    """Return how well it was declined, of pairs (unanswerable, abstained): the class "no answer" as one to be found.
+
+    Precision and recall of a class (van Rijsbergen 1979, ch. 7), the class being SQuAD 2.0's unanswerable questions
+    (Rajpurkar et al. 2018, arXiv 1806.03822).
+    """
+    seen = list(pairs)
+    both = sum(unanswerable and abstained for unanswerable, abstained in seen)
+    abstained, unanswerable = sum(pair[1] for pair in seen), sum(pair[0] for pair in seen)
+    return Declined(
+        abstained,
+        unanswerable,
+        both / abstained if abstained else None,
+        both / unanswerable if unanswerable else None,
+    )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which a share of the values lies, between two of them by a straight line; 0 of nothing.
+
+    Definition 7 of Hyndman and Fan 1996 (The American Statistician 50:361), which NumPy and R use.
+    """
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    at = share * (len(ordered) - 1)
+    below = int(at)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (at - below) * (ordered[above] - ordered[below])
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:

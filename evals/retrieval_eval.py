@@ -8,17 +8,15 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Protocol
 
-import numpy as np
-
 from evals import metrics
 from evals.dataset_store import DatasetStore, Progress
 from evals.datasets import Dataset, Question
+from evals.statistics import bootstrap
 from retrieval.protocols import Store
 from retrieval.types import Scored, SearchResult
 
 # Chunks asked for a question. A record may be many chunks, and ten documents must come out; MRR is cut here too.
 DEPTH = 50
-RESAMPLES = 2000
 
 
 class Searcher(Protocol):
@@ -59,15 +57,6 @@ class Measured:
 
     scores: Mapping[str, Sequence[Mapping[str, float]]]
     seconds: Mapping[str, Sequence[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The mean of a difference between two searches over the same questions, with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def evaluate_retrieval(
@@ -151,25 +140,6 @@ def score(ranking: Sequence[str], gold: Sequence[str]) -> dict[str, float]:
         "mrr": metrics.reciprocal_rank(ranking, gold),
         "ndcg@10": metrics.ndcg_at(10, ranking, gold),
     }
-
-
-def bootstrap(values: Sequence[float], *, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the mean over resampled questions (Efron and Tibshirani 1993, ch. 13)."""
-    sample = np.asarray(values, dtype=np.float64)
-    drawn = np.random.default_rng(seed).integers(len(sample), size=(RESAMPLES, len(sample)))
-    low, high = np.percentile(sample[drawn].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def paired(scores: Sequence[float], others: Sequence[float]) -> Difference:
-    """Return how much higher the first scores are than the second, question by question.
-
-    Both searches met the same easy and the same hard questions, so the questions are resampled in pairs: the interval
-    of the difference is much narrower than the two searches' own intervals are apart (Efron and Tibshirani 1993).
-    Raises ValueError where there are not as many of the one as of the other.
-    """
-    differences = [one - other for one, other in zip(scores, others, strict=True)]
-    return Difference(metrics.mean(differences), *bootstrap(differences))
 
 
 def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -5,175 +5,284 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
-from agent.citations import without_labels
-from agent.scores import score as score_trace
+from agent.scores import score_all
 from agent.trace_session import session
-from evals import metrics
-from evals.dataset_store import Progress
 from evals.datasets import Question
-from evals.types import Finished, RunAnswer, finished_of
+from evals.run_files import ANSWERS, FORMAT, RUN, Index, Key, finished, read_run, scan
+from evals.run_report import RunReport, report
+from evals.scoring import Similar, score
+from evals.types import Finished, RunAnswer
 from ingest.errors import UserError, WorkspaceBusy
 from ingest.ids import digest
 
+Answering = Callable[[Question], RunAnswer]
+
+_LONGEST_PAUSE = 60.0  # seconds before a question is tried again
+_LONGEST_ERROR = 500  # characters
+
 
 @dataclass(frozen=True, slots=True)
-class RunReport:
-    """A run as `hoplite eval run --json` prints it.
+class Worker:
+    """What answers one question at a time. `stop` is called from another thread where a question takes too long, and
+    then `answer` is to return soon; without one it is waited for."""
 
-    `metrics` are means, from 0 to 1, over the questions that were answered and have what the metric needs; a metric
-    that no question has is absent. `errors` counts the questions on which answering failed, which are in no mean.
-    `usage` and the "answers" of `timings`, in seconds, are sums over all questions, whenever they were asked. A usage
-    that an answer lacks, such as dollars where a price is not known, has no sum.
+    answer: Answering
+    stop: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a run goes about its questions.
+
+    Each is asked `repeat` times. One that fails is tried `retries` times more, after `pause` seconds, then twice as
+    many. One that takes longer than `timeout` seconds is stopped and failed. No question begins once the run has cost
+    `max_cost` US dollars, or `max_tokens` were read and written; those under way are finished.
     """
 
-    run: str
-    questions: int
-    errors: int
-    metrics: Mapping[str, float]
-    usage: Mapping[str, float]
-    timings: Mapping[str, float]
+    repeat: int = 1
+    retries: int = 0
+    pause: float = 1.0
+    timeout: float | None = None
+    max_cost: float | None = None
+    max_tokens: int | None = None
 
-    def as_json(self) -> dict[str, object]:
-        """The object that `--json` prints."""
-        return asdict(self)
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. `dollars` is what it cost so far, None where a price is not known."""
+
+    done: int
+    total: int
+    errors: int
+    dollars: float | None
 
 
 def run(
     questions: Sequence[Question],
-    answer: Callable[[Question], RunAnswer],
+    answer: Answering | Sequence[Worker],
     out: Path,
     *,
     fingerprint: Mapping[str, str],
     resume: bool = False,
-    on_progress: Progress | None = None,
+    conduct: Conduct | None = None,
+    similar: Similar | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> RunReport:
     """Answer the questions that `out` has no answer to yet, and report over all of them.
 
-    `out/answers.jsonl` gets one line a finished question, on disk before the next begins; `out/run.json` holds the
+    Several workers answer side by side, each in a thread of its own; `similar` compares meanings. `out/answers.jsonl`
+    gets one line a finished question, on disk before its worker begins the next; `out/run.json` holds the
     fingerprint: what the caller gives (model, index, settings) and the questions' digest. Resuming asks what is
     missing and what failed; then the last line of a question counts.
 
     An exception while answering is an error of that question, and the run goes on, but for UserError (no weights, no
     endpoint), which would meet every question: it ends the run, to be resumed.
     Raises UserError when `out` holds a run and `resume` is not asked, holds one of another fingerprint, or is
-    damaged; WorkspaceBusy when another process writes there.
+    damaged, and for a `max_cost` where a price is not known; WorkspaceBusy when another process writes there.
     """
+    conduct = conduct or Conduct()
+    workers = [Worker(answer)] if callable(answer) else list(answer)
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     whole = {**fingerprint, "questions": _digest(questions)}
-    with _held(out / "answers.jsonl") as file:
-        _check(out / "run.json", whole, resume=resume, begun=file.seek(0, os.SEEK_END) > 0)
-        finished = _read(file, out / "answers.jsonl")
-        for done, question in enumerate(questions, start=1):
-            if question.id not in finished or finished[question.id].error is not None:
-                finished[question.id] = _ask(question, answer, out.name)
-                _append(file, finished[question.id])
-            if on_progress:
-                on_progress(done, len(questions))
-    return report(out.name, [finished[question.id] for question in questions])
+    with _held(out / ANSWERS) as file:
+        _check(out / RUN, whole, resume=resume, begun=file.seek(0, os.SEEK_END) > 0)
+        index = scan(file, out / ANSWERS)
+        file.truncate(index.size)  # what a kill left torn
+        going = _Going(questions, out.resolve().name, conduct, similar, file, index, on_progress)
+        going.through(workers)
+    return report(out.resolve().name, finished(out), missing=going.missing, ended=going.ended)
 
 
-def score(question: Question, given: RunAnswer) -> dict[str, float]:
-    """Score one answer with every metric that the question's gold allows.
+class _Going:
+    """A run under way. All but `_ask` happens in one thread, which alone writes."""
 
-    The answer is compared without its labels. An abstention counts as an empty answer. An unanswerable question is
-    right (f1, em, contains 1) when the answer abstains, as SQuAD 2.0 has it. `recall` is the share of gold documents
-    among those shown, `all_shown` whether all are; `citation_precision` is the share of cited documents that are gold,
-    0 where an answer cites nothing, and is not scored for an abstention; `citation_recall` is the share of gold
-    documents that are cited, 0 for an abstention.
-    """
-    text = "" if given.abstained else without_labels(given.answer)
-    scores = {"abstained": float(given.abstained)}
-    if question.unanswerable:
-        scores |= dict.fromkeys(("f1", "em", "contains"), float(given.abstained))
-    elif question.answers:
-        scores |= {
-            "f1": metrics.f1(text, question.answers),
-            "em": metrics.exact_match(text, question.answers),
-            "contains": metrics.contains(text, question.answers),
-        }
-    if question.supporting:
-        gold, shown = question.supporting, given.shown
-        scores |= {
-            "recall": metrics.recall_at(len(shown), shown, gold),
-            "all_shown": metrics.all_at(len(shown), shown, gold),
-            "citation_recall": 0.0 if given.abstained else metrics.recall_at(len(given.cited), given.cited, gold),
-        }
-        if not given.abstained:
-            scores["citation_precision"] = metrics.precision(given.cited, gold) if given.cited else 0.0
-    return scores
+    def __init__(
+        self,
+        questions: Sequence[Question],
+        name: str,
+        conduct: Conduct,
+        similar: Similar | None,
+        file: BinaryIO,
+        index: Index,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._name = name
+        self._conduct = conduct
+        self._similar = similar
+        self._file = file
+        self._index = index
+        self._on_progress = on_progress
+        self._over = threading.Event()
+        # Every question once, then every one again: a run that is cut short has asked as many as it could.
+        self._keys = [(question.id, repeat) for repeat in range(conduct.repeat) for question in questions]
+        self._asked = {question.id: question for question in questions}
+        there = [index.places[key] for key in self._keys if key in index.places]
+        self._done = sum(not place.failed for place in there)
+        self._failed = 0
+        self.missing = len(self._keys) - len(there)
+        self.ended: str | None = None
+
+    def through(self, workers: Sequence[Worker]) -> None:
+        """Ask all that has no answer. Raises what a question raises that ends the run, with the others stopped."""
+        places = self._index.places
+        left = iter([key for key in self._keys if key not in places or places[key].failed])
+        idle = list(workers)
+        flying: dict[Future[Finished], Worker] = {}
+        if self._on_progress and self._done:
+            self._on_progress(self._progress)
+        with ThreadPoolExecutor(len(workers), "hoplite-eval") as threads:
+            try:
+                while True:
+                    while idle and not self._spent() and (key := next(left, None)):
+                        worker = idle.pop()
+                        flying[threads.submit(self._ask, worker, key)] = worker
+                    if not flying:
+                        return
+                    self._land(flying, idle)
+            except BaseException:
+                self._over.set()
+                for worker in flying.values():
+                    worker.stop()
+                raise
+
+    def _land(self, flying: dict[Future[Finished], Worker], idle: list[Worker]) -> None:
+        """Wait for a worker, and keep what it brings; what others brought is kept before an error is raised."""
+        for future in sorted(wait(flying, return_when=FIRST_COMPLETED).done, key=lambda f: f.exception() is not None):
+            idle.append(flying.pop(future))
+            line = future.result()
+            known = (line.id, line.repeat) in self._index.places
+            self._append(line)
+            self.missing -= not known
+            self._failed += line.error is not None
+            self._done += line.error is None
+            if self._on_progress:
+                self._on_progress(self._progress)
+            if self._conduct.max_cost is not None and line.error is None and "dollars" not in line.usage:
+                raise UserError(
+                    f"What {line.id!r} cost is not known, so that no cap on dollars can hold. "
+                    "Give --max-run-tokens instead, and --resume."
+                )
+
+    @property
+    def _progress(self) -> Progress:
+        usage = self._index.usage
+        dollars = usage.get("dollars") if self._index.priced else None
+        return Progress(self._done + self._failed, len(self._keys), self._failed, dollars)
+
+    def _spent(self) -> bool:
+        """Whether a cap of the whole run is reached; `ended` says which, where anything is left to ask."""
+        conduct, usage = self._conduct, self._index.usage
+        tokens = usage.get("input_tokens", 0.0) + usage.get("output_tokens", 0.0)
+        if conduct.max_cost is not None and usage.get("dollars", 0.0) >= conduct.max_cost:
+            self.ended = f"--max-run-cost {conduct.max_cost:g}"
+        if conduct.max_tokens is not None and tokens >= conduct.max_tokens:
+            self.ended = f"--max-run-tokens {conduct.max_tokens}"
+        if self._done + self._failed >= len(self._keys):
+            self.ended = None
+        return self.ended is not None
+
+    def _ask(self, worker: Worker, key: Key) -> Finished:
+        """Ask one question, again where it fails; in a thread of its own. Returns its line."""
+        question, usage = self._asked[key[0]], Counter[str]()
+        for attempt in range(1, self._conduct.retries + 2):
+            line = self._once(worker, question, key[1])
+            usage.update(line.usage)
+            pause = min(_LONGEST_PAUSE, self._conduct.pause * 2 ** (attempt - 1))
+            if line.error is None or attempt > self._conduct.retries or self._over.wait(pause):
+                break
+        return replace(line, usage=dict(usage) if attempt > 1 else line.usage, attempts=attempt)
+
+    def _once(self, worker: Worker, question: Question, repeat: int) -> Finished:
+        started = time.perf_counter()
+        given, error = RunAnswer(""), None
+        clock = _Clock(self._conduct.timeout, worker.stop)
+        try:
+            with session(self._name, evaluation=True), clock:
+                given = worker.answer(question)
+        except UserError:
+            if not clock.rang:
+                raise
+        except Exception as caught:  # whatever a model or a tool did: recorded and counted, the others go on
+            error = f"{type(caught).__name__}: {caught}"[:_LONGEST_ERROR]
+        seconds = time.perf_counter() - started
+        if clock.rang:
+            error = f"timed out after {self._conduct.timeout:g} s"
+            given = RunAnswer("", usage=given.usage, trace_id=given.trace_id)  # what a stopped run says is not asked
+        scores = {} if error else {**score(question, given, self._similar), **given.scores}
+        score_all(given.trace_id, scores)
+        return Finished(
+            id=question.id,
+            question=question.question,
+            answer=given.answer,
+            abstained=given.abstained,
+            shown=given.shown,
+            cited=given.cited,
+            usage=given.usage,
+            seconds=seconds,
+            trace_id=given.trace_id,
+            error=error,
+            scores=scores,
+            note=given.note,
+            repeat=repeat,
+            type=question.type,
+            tags=question.tags,
+            answers=question.answers,
+            supporting=question.supporting,
+            unanswerable=question.unanswerable,
+            citations=given.citations,
+            passages=given.passages,
+            places=question.places,
+        )
+
+    def _append(self, line: Finished) -> None:
+        # What no file can hold, half of a surrogate pair, becomes a question mark.
+        raw = json.dumps(asdict(line), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        self._file.write(raw)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._index.add((line.id, line.repeat), len(raw), line.usage, failed=line.error is not None)
 
 
-def report(name: str, finished: Sequence[Finished]) -> RunReport:
-    """Sum up finished questions."""
-    scored = [line.scores for line in finished if line.error is None]
-    names = ("f1", "em", "contains", "citation_precision", "citation_recall", "recall", "all_shown", "abstained")
-    columns = {name: [scores[name] for scores in scored if name in scores] for name in names}
-    used = [line.usage for line in finished if line.error is None]
-    usage = {key: sum(each[key] for each in used) for key in (used[0] if used else ()) if all(key in u for u in used)}
-    return RunReport(
-        run=name,
-        questions=len(finished),
-        errors=sum(line.error is not None for line in finished),
-        metrics={name: metrics.mean(values) for name, values in columns.items() if values},
-        usage=usage,
-        timings={"answers": sum(line.seconds for line in finished)},
-    )
+class _Clock:
+    """Calls `stop` once the seconds are over, while it is entered and never after. `rang`: it did."""
 
+    def __init__(self, seconds: float | None, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._left = False
+        self._timer = threading.Timer(seconds, self._ring) if seconds is not None else None
+        self.rang = False
 
-def answers(out: Path) -> list[Finished]:
-    """Return the finished questions of a run, each once, in the order in which they were first asked.
+    def __enter__(self) -> Self:
+        if self._timer:
+            self._timer.daemon = True
+            self._timer.start()
+        return self
 
-    Raises UserError when there is no run or it is damaged.
-    """
-    path = out / "answers.jsonl"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}). Give the folder of an `eval run --out`.") from error
-    return list(_parse(data, path)[0].values())
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:  # a stop under way is waited for: it must not meet the worker's next question
+            self._left = True
+        if self._timer:
+            self._timer.cancel()
 
-
-def _ask(question: Question, answer: Callable[[Question], RunAnswer], name: str) -> Finished:
-    started = time.perf_counter()
-    given, error = RunAnswer(""), None
-    try:
-        with session(name, evaluation=True):
-            given = answer(question)
-    except UserError:
-        raise
-    except Exception as caught:  # whatever a model or a tool did: recorded and counted, the others go on
-        error = f"{type(caught).__name__}: {caught}"
-    scores = {} if error else {**score(question, given), **given.scores}
-    for name, value in scores.items():
-        score_trace(given.trace_id, name, value)
-    return Finished(
-        id=question.id,
-        question=question.question,
-        answer=given.answer,
-        abstained=given.abstained,
-        shown=given.shown,
-        cited=given.cited,
-        usage=given.usage,
-        seconds=time.perf_counter() - started,
-        trace_id=given.trace_id,
-        error=error,
-        scores=scores,
-        note=given.note,
-        type=question.type,
-        tags=question.tags,
-        answers=question.answers,
-        supporting=question.supporting,
-        unanswerable=question.unanswerable,
-        citations=given.citations,
-        passages=given.passages,
-    )
+    def _ring(self) -> None:
+        with self._lock:
+            if not self._left:
+                self.rang = True
+                self._stop()
 
 
 def _digest(questions: Sequence[Question]) -> str:
@@ -185,10 +294,7 @@ def _check(path: Path, fingerprint: Mapping[str, str], *, resume: bool, begun: b
     if begun and not resume:
         raise UserError(f"{path.parent} already holds a run. Add --resume to go on with it, or give another --out.")
     if begun:
-        try:
-            recorded = json.loads(path.read_bytes())["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is missing or damaged ({error}). Give another --out.") from error
+        recorded = read_run(path.parent).fingerprint
         if changed := sorted(key for key in {*recorded, *fingerprint} if recorded.get(key) != fingerprint.get(key)):
             was = ", ".join(f"{key} {recorded.get(key)!r}, now {fingerprint.get(key)!r}" for key in changed)
             raise UserError(
@@ -198,7 +304,7 @@ def _check(path: Path, fingerprint: Mapping[str, str], *, resume: bool, begun: b
     # Replaced as one, so that no kill leaves half of it; it comes before any answer.
     fresh = path.with_suffix(".new")
     with fresh.open("w", encoding="utf-8") as file:
-        json.dump({"run": path.parent.name, "fingerprint": fingerprint}, file, indent=1)
+        json.dump({"run": path.parent.name, "format": FORMAT, "fingerprint": fingerprint}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
@@ -214,30 +320,3 @@ def _held(path: Path) -> Iterator[BinaryIO]:
                 f"Another process is writing {path.parent}. Wait for it, or give another --out."
             ) from error
         yield file
-
-
-def _read(file: BinaryIO, path: Path) -> dict[str, Finished]:
-    """Read the finished questions, and cut off a last line that a kill left torn."""
-    file.seek(0)
-    finished, whole = _parse(file.read(), path)
-    file.truncate(whole)
-    return finished
-
-
-def _parse(data: bytes, path: Path) -> tuple[dict[str, Finished], int]:
-    """The finished questions, and how many bytes of whole lines there are."""
-    finished: dict[str, Finished] = {}
-    whole = data.rfind(b"\n") + 1
-    for number, raw in enumerate(data[:whole].split(b"\n")[:-1], start=1):
-        try:
-            line = finished_of(json.loads(raw))
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{path}:{number} is not a finished question ({error}). Remove the line.") from error
-        finished[line.id] = line
-    return finished, whole
-
-
-def _append(file: BinaryIO, line: Finished) -> None:
-    file.write(json.dumps(asdict(line)).encode() + b"\n")
-    file.flush()
-    os.fsync(file.fileno())

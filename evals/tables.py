@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evals.ablation import AblationReport
-from evals.compare import Comparison
 from evals.injection import NO_ATTACK
 from evals.injection_run import InjectionReport
-from evals.retrieval_eval import Difference, RetrievalReport
-from evals.runner import RunReport
+from evals.retrieval_eval import RetrievalReport
+from evals.run_report import PERCENTILES, RunReport
+from evals.statistics import Difference
 
 
 def retrieval_table(report: RetrievalReport) -> str:
@@ -18,7 +18,7 @@ def retrieval_table(report: RetrievalReport) -> str:
     rows = [["stage", *columns, "recall@5, 95 %"]]
     for stage, scores in report.stages.items():
         low, high = report.intervals[stage]
-        rows.append([stage, *(_percent(scores[column]) for column in columns), f"{_percent(low)} to {_percent(high)}"])
+        rows.append([stage, *(percent(scores[column]) for column in columns), f"{percent(low)} to {percent(high)}"])
     skipped = f", {report.skipped} without gold skipped" if report.skipped else ""
     timings = report.timings
     return "\n".join(
@@ -37,13 +37,13 @@ def ablation_table(report: AblationReport) -> str:
     compared = ("recall@5", "mrr")
     rows = [["", *columns, *(f"{name} lost, 95 %" for name in compared)]]
     rows.append(
-        [f"everything ({report.last})", *(_percent(report.scores[name]) for name in columns), *("" for _ in compared)]
+        [f"everything ({report.last})", *(percent(report.scores[name]) for name in columns), *("" for _ in compared)]
     )
     for lead, lines in (("ended at", report.stages), ("without", report.parts)):
         rows += [
             [
                 f"{lead} {line.label}",
-                *(_percent(line.scores[name]) for name in columns),
+                *(percent(line.scores[name]) for name in columns),
                 *(_lost(line.lost[name]) for name in compared),
             ]
             for line in lines
@@ -53,18 +53,22 @@ def ablation_table(report: AblationReport) -> str:
 
 
 def run_table(report: RunReport) -> str:
-    """One line a metric, then errors, usage and time."""
-    rows = [["metric", "%"], *([name, _percent(value)] for name, value in report.metrics.items())]
+    """One line a metric with how many answers it is over, then errors, usage and time."""
+    rows = [["metric", "%", "n"]]
+    rows += [[name, percent(value), str(report.counts[name])] for name, value in report.metrics.items()]
     parts = [_used(name, amount) for name, amount in report.usage.items()]
     usage = ", ".join([*parts, *(["dollars unknown"] if parts and "dollars" not in report.usage else [])])
+    times = f" {report.answers} times" if report.answers > report.questions else ""
     errors = f", {report.errors} failed and in no metric" if report.errors else ""
-    return "\n".join(
-        [
-            f"{report.run}: {report.questions} questions{errors}",
-            *table(rows),
-            f"{report.timings['answers']:.1f} s" + (f"; {usage}" if usage else ""),
-        ]
-    )
+    each = ", ".join(f"{name} {report.timings[name]:.1f}" for name in PERCENTILES if name in report.timings)
+    lines = [
+        f"{report.run}: {report.questions} questions{times}{errors}",
+        *table(rows),
+        f"{report.timings['answers']:.1f} s" + (f" ({each} each)" if each else "") + (f"; {usage}" if usage else ""),
+    ]
+    if report.missing:
+        lines.append(f"{report.ended} ended the run: {report.missing} not asked. --resume with a higher one goes on.")
+    return "\n".join(lines)
 
 
 def _used(name: str, amount: float) -> str:
@@ -75,18 +79,6 @@ def _used(name: str, amount: float) -> str:
     return f"{amount:,.0f} {name.replace('_', ' ')}"
 
 
-def comparison_table(comparison: Comparison) -> str:
-    """One line a metric, the second run's less the first's with its interval, then what a question took."""
-    rows = [["metric", *comparison.runs, "difference, 95 %"]]
-    rows += [
-        [name, _percent(both.first), _percent(both.second), _lost(both.difference)]
-        for name, both in comparison.metrics.items()
-    ]
-    rows.append(["seconds, median", *(f"{seconds:.1f}" for seconds in comparison.seconds), ""])
-    rows.append(["tokens, mean", *(f"{tokens:,.0f}" for tokens in comparison.tokens), ""])
-    return "\n".join([f"{comparison.questions} questions that both answered", *table(rows)])
-
-
 def injection_table(report: InjectionReport) -> str:
     """One line a place, then the consequences and where the answers are."""
     rows = [["planted in", "runs", "obeyed, 95 %", "in the draft", "still right, 95 %"]]
@@ -95,7 +87,7 @@ def injection_table(report: InjectionReport) -> str:
             place,
             str(row.cases),
             "" if place == NO_ATTACK else _share(row.obeyed, row.obeyed_interval),
-            "" if place == NO_ATTACK else _percent(row.drafted),
+            "" if place == NO_ATTACK else percent(row.drafted),
             _share(row.useful, row.useful_interval),
         ]
         for place, row in report.rows.items()
@@ -125,13 +117,14 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return a share as per cent, with one digit."""
     return f"{round(100 * share, 1) + 0.0:.1f}"  # + 0.0: no "-0.0"
 
 
 def _share(share: float, interval: tuple[float, float]) -> str:
-    return f"{_percent(share)} ({_percent(interval[0])} to {_percent(interval[1])})"
+    return f"{percent(share)} ({percent(interval[0])} to {percent(interval[1])})"
 
 
 def _lost(difference: Difference) -> str:
-    return f"{_percent(difference.mean)} ({_percent(difference.low)} to {_percent(difference.high)})"
+    return f"{percent(difference.mean)} ({percent(difference.low)} to {percent(difference.high)})"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 LONGEST_SHOWN = 1_200
 """Characters of a shown passage that a run keeps."""
+
+_CHECKED: dict[str, Any] = {"extra": "forbid", "strict": True}  # how `run_files` checks what it reads
 
 
 @dataclass(frozen=True, slots=True)
 class Cited:
     """A citation of an answer. `path` is named as the question's `supporting` names documents; lines count from 1.
     `verified`: the quote stood at these lines of the file when it was answered."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CHECKED
 
     label: str
     path: str
@@ -26,6 +30,8 @@ class Cited:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A passage that was shown to the model, its text cut to `LONGEST_SHOWN` characters. `path` as in `Cited`."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CHECKED
 
     label: str
     path: str
@@ -60,9 +66,12 @@ class RunAnswer:
 class Finished:
     """One question's line in `answers.jsonl`. `error` is set where answering failed; then there are no scores.
 
-    With `--repeat` each question has several lines, told apart by `repeat`, from 0. `type` to `unanswerable` are
-    the question's own, so that a run can be read without its set.
+    With `--repeat` each question has several lines, told apart by `repeat`, from 0. `type` to `unanswerable`, and
+    `places`, are the question's own, so that a run can be read without its set. `attempts` counts how often it was
+    asked for this line: more than once where `--retries` let a failed one be tried again; `usage` is over all of them.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CHECKED
 
     id: str
     question: str
@@ -84,16 +93,5 @@ class Finished:
     unanswerable: bool = False
     citations: tuple[Cited, ...] = ()
     passages: tuple[Shown, ...] = ()
-
-
-def finished_of(values: Mapping[str, Any]) -> Finished:
-    """Return the line that a JSON object holds. Raises TypeError and KeyError for one of another shape."""
-    lists = ("shown", "cited", "tags", "answers", "supporting")
-    return Finished(
-        **{
-            **values,
-            **{name: tuple(values[name]) for name in lists if name in values},
-            "citations": tuple(Cited(**each) for each in values.get("citations", ())),
-            "passages": tuple(Shown(**each) for each in values.get("passages", ())),
-        }
-    )
+    places: tuple[str, ...] = ()
+    attempts: int = 1

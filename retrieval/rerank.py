@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -175,4 +176,10 @@ def reader_named(name: str | None) -> Reader:
 
     Nothing is loaded before it is needed.
     """
-    return Reader(OnnxMiniLM()) if name is None else CrossReader(name, OnnxMiniLM())
+    return _reader() if name is None else CrossReader(name, OnnxMiniLM())
+
+
+@cache
+def _reader() -> Reader:
+    """One in a process: what it read of a chunk stays so for whichever library is opened next."""
+    return Reader(OnnxMiniLM())

@@ -72,6 +72,20 @@ class Workspace:
         """The file of the collections that questions can be asked in."""
         return self.folder / "collections.json"
 
+    def uploads(self) -> Path:
+        """The folder of files that were added through the page."""
+        return self.folder / "uploads"
+
+    @property
+    def arriving(self) -> Path:
+        """The folder of files on their way in through the page, empty when nobody serves it."""
+        return self.folder / "arriving"
+
+    @property
+    def serving(self) -> Path:
+        """The file that says who serves the page."""
+        return self.folder / "serving.json"
+
     def shown(self, path: Path) -> str:
         """Return the name of a file as it is shown and stored: relative to the base, absolute outside it."""
         absolute = Path(os.path.abspath(path))
@@ -202,6 +216,13 @@ class Lock:
 
     def __del__(self) -> None:
         self.release()
+
+
+def holder(workspace: Workspace) -> int | None:
+    """Return the process that last said it held the workspace and has not said that it left."""
+    with suppress(OSError, ValueError, IndexError):
+        return int((workspace.folder / _LOCK).read_bytes()[:32].split()[0])
+    return None
 
 
 def _locked(file: int) -> bool:

@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "ui.commands.status:status",
     "store": "ui.commands.store:store",
     "doctor": "ui.commands.doctor:doctor",
+    "mcp": "ui.commands.mcp:mcp",
     "serve": "ui.commands.serve:serve",
 }
 """Where each command is. Their modules import no lower floor until they run, so that help answers at once."""
@@ -62,7 +63,8 @@ class CommandLine(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what was foreseen leaves as one line and its exit code, a bug as its traceback.
 
-        The codes: 0 done, 2 to be fixed by the user, 3 workspace in use, 4 partly failed, 130 Ctrl-C, 1 a bug.
+        The codes: 0 done, 2 to be fixed by the user, 3 workspace in use, 4 partly failed, 5 a gate failed,
+        130 Ctrl-C, 1 a bug.
         """
         try:
             return super().invoke(ctx)

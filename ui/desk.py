@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ingest.errors import WorkspaceMissing
 from ui.chat import Resolve
@@ -16,7 +16,10 @@ from ui.commands.options import opened
 
 if TYPE_CHECKING:
     from agent.conversation import Asked
+    from agent.types import Form
     from retrieval.library import Library
+    from retrieval.types import SearchResult
+    from retrieval.workspace import Workspace
 
 
 class Workdesk:
@@ -36,6 +39,11 @@ class Workdesk:
         return self._opened().resolve
 
     @property
+    def workspace(self) -> Workspace | None:
+        """The workspace that is open, if one is."""
+        return self._library.workspace if self._library else None
+
+    @property
     def traces(self) -> Path:
         """The file of the workspace's traces."""
         return self._opened().workspace.traces
@@ -45,9 +53,15 @@ class Workdesk:
         """The file of the workspace's notes."""
         return self._opened().workspace.memory
 
-    def agent(self) -> Asked:
-        """Return an agent for one question. What leaves this machine is in `about`, which the page shows first."""
-        return agent_for(self._opened(), self._chosen, told=True)
+    def agent(self, form: Form | Literal["auto"] = "auto") -> Asked:
+        """Return an agent for one question; `form` is its answer's, where one is chosen. What leaves this machine is in
+        `about`, which the page shows first."""
+        chosen = self._chosen if form == "auto" else {**self._chosen, "form": form}
+        return agent_for(self._opened(), chosen, told=True)
+
+    def search(self, query: str, k: int) -> SearchResult:
+        """Return the passages for a query. Raises UserError where nothing is indexed."""
+        return self._opened().search(query, k=k)
 
     def about(self) -> str:
         """Return a line on what is indexed, and on what leaves this machine. Raises UserError where nothing is."""

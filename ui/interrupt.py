@@ -1,13 +1,17 @@
-"""Ctrl-C while a question is answered: the first one stops the run with what it has, the second one gives up."""
+"""Ctrl-C while a question is answered: the first one stops the run with what it has, the second one gives up. And
+SIGTERM while the page is served."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+TERMINATED = 128 + signal.SIGTERM
 
 
 @contextmanager
@@ -37,3 +41,17 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Have SIGTERM, with which services and containers are stopped, unwind the process instead of ending it on the
+    spot: what is open is closed. Outside the main thread, which signals go to, nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,10 +1,12 @@
-"""A group of commands, each imported when it is named, so that help answers at once."""
+"""What is imported when: a command when it is named, so that help answers at once, and what nobody needs never."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
 
 import click
 
@@ -27,3 +29,17 @@ class LazyGroup(click.Group):
         module, name = self._places[cmd_name].split(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+
+@contextmanager
+def unseen(package: str) -> Iterator[None]:
+    """Inside, a package that was not imported yet cannot be: for others that import it wherever it is installed."""
+    if package in sys.modules:
+        yield
+        return
+    modules = cast("dict[str, object]", sys.modules)
+    modules[package] = None  # Python's own way to say so: importing it raises ModuleNotFoundError
+    try:
+        yield
+    finally:
+        del modules[package]

@@ -14,8 +14,8 @@ _HEAD = """# The command line
 Written by `python -m ui.reference`; a test compares it with the program.
 
 Exit codes: 0 done · 1 a bug · 2 you can fix it, and one line says how · 3 another process holds the workspace ·
-4 finished, but some files or questions failed · 130 stopped with Ctrl-C. `--json` prints one JSON object on standard
-output; progress, steps and messages go to standard error.
+4 finished, but some files or questions failed · 5 a gate of `hoplite eval compare` failed · 130 stopped with Ctrl-C.
+`--json` prints one JSON object on standard output; progress, steps and messages go to standard error.
 
 ## Models
 

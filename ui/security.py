@@ -1,70 +1,70 @@
-"""What stands before the page: only this machine's own browser gets in, and the page can reach nothing else.
+"""What stands before the page: only who may comes in, and the page can reach nothing else.
 
-Gradio answers a foreign Host with permission to read (a rebound DNS name is enough), so Host and Origin are checked.
+Gradio answers a foreign Host with permission to read (a rebound DNS name is enough), serves much that this page never
+uses, and asks nobody who they are. So names, origins, addresses, passwords and bodies are looked at before it.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Collection, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from starlette.requests import Request
 
 from ingest.errors import UserError
-from ingest.hosts import is_loopback
+from ui.bodies import Body, Refusal, coming, refuse, respond
+from ui.headers import Ours, Secured
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from ui.login import Login
+    from ui.uploads import Arriving
+
+T = TypeVar("T")
+
 BODY_LIMIT = 256_000
-"""Bytes of one request: a question and its session."""
+"""Bytes of one request but an upload: a question and its session."""
+UPLOAD = "/gradio_api/upload"
 
-_SCRIPT = re.compile(rb"<script\b")
-_FORBIDDEN = ("/gradio_api/upload", "/gradio_api/proxy", "/gradio_api/file", "/monitoring", "/gradio_api/mcp")
-"""What the page never uses."""
-
-
-def loopback(host: str) -> str:
-    """Return the host. Raises UserError for one that others can reach: nobody is asked who they are."""
-    if not is_loopback(host):
-        raise UserError(
-            f"{host} can be reached from outside this machine, and the page asks nobody for a password. "
-            "Leave --host out, and use an SSH tunnel from elsewhere."
-        )
-    return host
-
-
-def names(port: int) -> frozenset[str]:
-    """Return what a browser on this machine calls the page: every loopback name with the port."""
-    return frozenset(f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]"))
-
-
-def policy(nonce: str) -> str:
-    """Return the content security policy: everything from here, no evaluated code, no picture from elsewhere."""
-    return "; ".join(
-        (
-            "default-src 'self'",
-            f"script-src 'self' 'nonce-{nonce}'",
-            "style-src 'self' 'unsafe-inline'",  # Gradio's components style themselves
-            "img-src 'self' data:",
-            "font-src 'self' data:",
-            "connect-src 'self'",
-            "object-src 'none'",
-            "base-uri 'self'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-        )
-    )
+# What the page and its API use. All else that Gradio has (files, proxies, deep links, monitoring, run history, its own
+# MCP server, recordings) is closed, and what a later Gradio adds stays so.
+_SERVED = re.compile(
+    r"/(config/?|theme\.css|page\.js|favicon\.ico|robots\.txt|manifest\.json|login|logout)?"
+    r"|/(assets|static)/[\w./@-]+"
+    r"|/gradio_api/(info/?|openapi\.json|theme\.css|startup-events|heartbeat/[\w-]+|queue/(join|data)|cancel"
+    r"|call/(v2/)?\w+/?|call/\w+/[\w-]+|upload|upload_progress)"
+)
+_CALLS = ("/gradio_api/queue/join", "/gradio_api/call/")
+_KEPT = ("/assets/", "/static/")
 
 
 class Gate:
-    """ASGI middleware: refuses foreign hosts, foreign origins and large bodies; adds the headers and the nonces."""
+    """ASGI middleware: refuses foreign hosts and origins, what the page never uses, large and slow bodies, and who does
+    not know the password; adds the headers."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str], body_limit: int = BODY_LIMIT) -> None:
-        """`hosts` are the values of Host that are served, with their port."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str],
+        origins: Collection[str],
+        arriving: Arriving,
+        login: Login | None = None,
+        routes: Collection[str] = (),
+        body_limit: int = BODY_LIMIT,
+    ) -> None:
+        """`hosts` and `origins` are the values of Host and Origin that are served, `arriving` the folder that uploads
+        come to, `routes` the page's own beside Gradio's, such as "/export/{session}". Without `login` nobody is asked
+        for a password."""
         self._app = app
         self._hosts = hosts
-        self._origins = {f"http://{host}" for host in hosts}
+        self._origins = origins
+        self._login = login
+        own = (re.sub(r"\\\{\w+\\\}", r"[\\w-]+", re.escape(route)) for route in routes)
+        self._own = re.compile("|".join(own) or r"(?!)")
+        self._arriving = arriving
         self._limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,90 +72,76 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        refusal = self._refusal(scope, headers)
-        if refusal is not None:
-            await _refuse(scope, send, *refusal)
-            return
-        # Pages are rewritten below, so they must come uncompressed; over loopback that costs nothing.
-        scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
-        await self._app(scope, self._limited(receive), _Page(send))
-
-    def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         if scope["type"] != "http":
-            return 403, "Only HTTP is served."
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if refusal := self._refusal(scope, headers):
+            await refuse(refusal, headers, receive, Ours(send))
+            return
+        upload = scope["path"] == UPLOAD
+        body = Body(receive, headers, self._arriving.request_limit if upload else self._limit)
+        if self._login is not None:
+            answer = await _unless_cut_off(self._login.answer(Request(scope, body)), body)
+            if answer is not None and body.refusal is None:
+                await respond(
+                    answer.status_code, answer.raw_headers, bytes(answer.body),
+                    unread=coming(headers) and not body.complete, receive=receive, send=Ours(send),
+                )  # fmt: skip
+                return
+        if scope["path"].startswith(_CALLS) and self._arriving.names_another(await body.whole()):
+            await refuse(Refusal(403, "A call may name files that were added here alone."), {}, receive, Ours(send))
+        elif upload and body.refusal is None:
+            await self._upload(scope, headers, body, receive, send)
+        else:
+            await self._pass_on(scope, headers, body, receive, send)
+
+    async def _upload(self, scope: Scope, headers: Mapping[str, str], body: Body, receive: Receive, send: Send) -> None:
+        """Pass an upload on while there is room for it."""
+        try:
+            with self._arriving.room(int(headers.get("content-length", "0"))):
+                await self._pass_on(scope, headers, body, receive, send)
+        except UserError as error:
+            await refuse(Refusal(413, str(error)), headers, receive, Ours(send))
+
+    async def _pass_on(
+        self, scope: Scope, headers: Mapping[str, str], body: Body, receive: Receive, send: Send
+    ) -> None:
+        """Have the application answer. Where it was cut off in the middle of the body, the answer is why."""
+        secured = Secured(send, kept=scope["path"].startswith(_KEPT))
+
+        async def guarded(message: Message) -> None:
+            if body.refusal is None or secured.begun:
+                await secured(message)
+
+        if body.refusal is None:
+            # Pages are rewritten, so they must come uncompressed.
+            plain = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
+            await _unless_cut_off(self._app(plain, body, guarded), body)
+        if body.refusal is not None and not secured.begun:
+            await refuse(body.refusal, headers, receive, Ours(send))
+
+    def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> Refusal | None:
+        if headers.get("upgrade", "").lower() == "websocket":
+            return Refusal(403, "Only HTTP is served.")
         if headers.get("host", "").lower() not in self._hosts:
-            return 403, "This page answers to localhost alone."
+            return Refusal(403, "This page does not go by that name. Whoever started it can say so with --allow-host.")
         if "origin" in headers and headers["origin"].lower() not in self._origins:
-            return 403, "Another site's page may not use this one."
-        if scope["path"].startswith(_FORBIDDEN):
-            return 403, "This is not served."
-        if not headers.get("content-length", "0").isdecimal() or int(headers.get("content-length", "0")) > self._limit:
-            return 413, f"A request may have {self._limit} bytes."
+            return Refusal(403, "Another site's page may not use this one.")
+        # Requests that carry no Origin, such as for pictures, say this instead. Following a link is no such request.
+        fetched = headers.get("sec-fetch-mode", "navigate") != "navigate" or scope["method"] != "GET"
+        if fetched and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return Refusal(403, "Another site's page may not use this one.")
+        if ".." in scope["path"] or not (_SERVED.fullmatch(scope["path"]) or self._own.fullmatch(scope["path"])):
+            return Refusal(403, "This is not served.")
         return None
 
-    def _limited(self, receive: Receive) -> Receive:
-        """Count what arrives without a length: past the limit the client is treated as gone."""
-        taken = 0
 
-        async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            return message if taken <= self._limit else {"type": "http.disconnect"}
-
-        return limited
-
-
-class _Page:
-    """Sends a response with the headers of ours; in a page, each script tag that Gradio wrote gets the nonce."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._nonce = secrets.token_urlsafe(16)
-        self._start: Message | None = None
-        self._body = b""
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": _secured(message["headers"], self._nonce)}
-            if _is_page(message):
-                self._start = message
-                return
-        elif self._start is not None:
-            self._body += message.get("body", b"")
-            if message.get("more_body"):
-                return
-            body = _SCRIPT.sub(b'<script nonce="' + self._nonce.encode() + b'"', self._body)
-            headers = [pair for pair in self._start["headers"] if pair[0].lower() != b"content-length"]
-            length = (b"content-length", str(len(body)).encode())
-            await self._send({**self._start, "headers": [*headers, length]})
-            message = {**message, "body": body}
-        await self._send(message)
-
-
-def _secured(headers: Collection[tuple[bytes, bytes]], nonce: str) -> list[tuple[bytes, bytes]]:
-    own = {
-        b"content-security-policy": policy(nonce).encode(),
-        b"x-content-type-options": b"nosniff",
-        b"referrer-policy": b"no-referrer",
-        b"cross-origin-opener-policy": b"same-origin",
-        b"cross-origin-resource-policy": b"same-origin",
-    }
-    kept = [(name, value) for name, value in headers if name.lower() not in own]
-    # Nobody else may read an answer; Gradio would allow whichever origin asks.
-    kept = [(name, value) for name, value in kept if not name.lower().startswith(b"access-control-")]
-    return [*kept, *own.items()]
-
-
-def _is_page(message: Message) -> bool:
-    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in message["headers"])
-
-
-async def _refuse(scope: Scope, send: Send, status: int, reason: str) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": reason.encode()})
+async def _unless_cut_off(doing: Awaitable[T], body: Body) -> T | None:
+    """Return what comes of it; None where it failed because the body was refused in its middle."""
+    try:
+        return await doing
+    except Exception:
+        if body.refusal is None:
+            raise
+        return None

@@ -17,9 +17,10 @@ Turn = tuple[Literal["system", "user", "assistant"], str]
 
 
 @cache
-def prompt(name: str) -> str:
-    """Return the prompt's text without surrounding white space. Raises FileNotFoundError for a name there is not."""
-    text = (files(__name__) / f"{name}.md").read_text(encoding="utf-8").strip()
+def prompt(name: str, package: str = __name__) -> str:
+    """Return the prompt's text without surrounding white space; `package` is where its file is. Raises
+    FileNotFoundError for a name there is not."""
+    text = (files(package) / f"{name}.md").read_text(encoding="utf-8").strip()
     _given[text] = f"{name}@{digest(text.encode())[:8]}"
     return text
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.canary import Canary, watching
 from tests.ui import station
 
 if TYPE_CHECKING:
@@ -24,28 +23,10 @@ QUESTION = "Readings older than how many days are deleted every night?"
 QUIET = ["--headless", "--no-sandbox", "--disable-background-networking", "--disable-component-update"]
 
 
-class Canary(ThreadingHTTPServer):
-    """Counts whoever asks it for anything."""
-
-    asked = 0
-
-
-class _Counting(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Canary)
-        self.server.asked += 1
-        self.send_error(404)
-
-    def log_message(self, *words: object) -> None:
-        """Stay quiet."""
-
-
 @pytest.fixture
 def canary() -> Iterator[Canary]:
-    with Canary(("127.0.0.1", 0), _Counting) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with watching() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture

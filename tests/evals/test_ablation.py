@@ -10,7 +10,6 @@ import pytest
 from evals.ablation import PARTS, Setup, Without, ablate
 from evals.dataset_store import DatasetStore, Indexing, as_document, dataset_store
 from evals.datasets import Dataset, Question, Record
-from evals.retrieval_eval import paired
 from evals.tables import ablation_table
 from ingest.chunk import chunk
 from retrieval.rerank import Reader
@@ -106,16 +105,3 @@ def test_the_table_has_a_line_for_every_stage_and_part(indexed: DatasetStore) ->
     ]
     assert "-0.0" not in ablation_table(report)
     assert set(report.as_json()) == {"dataset", "questions", "last", "scores", "stages", "parts", "seconds"}
-
-
-def test_a_paired_interval_is_of_the_differences() -> None:
-    # Every question is half better, however hard it is: the difference is certain, though the means are not.
-    hard = [0.0, 0.5] * 20
-    found = paired([value + 0.5 for value in hard], hard)
-    assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
-    # Nine won and one lost of ten: 0.8, and the normal approximation 0.8 ± 1.96 * 0.6 / sqrt(10).
-    found = paired([1.0] * 9 + [0.0], [0.0] * 9 + [1.0])
-    assert found.mean == pytest.approx(0.8)
-    assert [found.low, found.high] == pytest.approx([0.4, 1.0], abs=0.1)
-    with pytest.raises(ValueError, match="zip"):
-        paired([1.0], [1.0, 0.0])

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from evals import convert
 from evals.convert import Converted, from_hipporag, from_swe_qa, from_wikihop, write_dataset
 from evals.datasets import Question, Record, load_dataset, load_questions
 from ingest.errors import UserError
+from ui.commands.evaluate.import_ import import_
 from ui.commands.index import run as index
 
 HERON, HERON_BIRD, REED = ("Heron", "A ship."), ("Heron", "A bird."), ("Reed", "A plant. It bends.")
@@ -114,26 +114,33 @@ def test_a_written_folder_loads_as_it_was_and_is_not_written_over(tmp_path: Path
     write_dataset(tmp_path / "made" / "set", converted)
     loaded = load_dataset(tmp_path / "made" / "set")
     assert (loaded.records, loaded.questions) == (converted.records, converted.questions)
-    with pytest.raises(UserError, match=r"corpus\.jsonl is there already\. Give another OUT"):
+    with pytest.raises(UserError, match=r"corpus\.jsonl is there already\. Give another --out"):
         write_dataset(tmp_path / "made" / "set", converted)
 
 
 def test_the_command_counts_what_it_wrote(tmp_path: Path) -> None:
     path = saved_lines(tmp_path / "w.json", hotpot([["Reed", ["A plant."]]], [["Reed", 0]]), hotpot([], [], _id="b"))
-    result = CliRunner().invoke(convert.cli, ["wikihop", str(path), str(tmp_path / "out")])
-    assert result.output.strip().endswith("out: 1 passages, 1 questions, 1 dropped for having no context")
+    result = CliRunner().invoke(import_, ["wikihop", str(path), "--out", str(tmp_path / "out")])
+    assert result.output.strip().endswith("out: 1 passages, 1 questions, 1 dropped for having no passage")
     assert len(load_dataset(tmp_path / "out").questions) == 1
 
 
-def test_a_missing_file_is_one_line_and_exit_code_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", ["convert", "wikihop", str(tmp_path / "none.json"), str(tmp_path / "out")])
-    with pytest.raises(SystemExit) as left:
-        convert.main()
-    assert left.value.code == 2
-    assert capsys.readouterr().err.startswith(f"Error: {tmp_path / 'none.json'} cannot be read (No such file")
+def test_a_missing_file_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
+    result = CliRunner().invoke(import_, ["wikihop", str(tmp_path / "none.json"), "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception).startswith(f"{tmp_path / 'none.json'} cannot be read (No such file")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_says_what_a_format_is_made_of(tmp_path: Path) -> None:
+    result = CliRunner().invoke(import_, ["hipporag", "one.json", "--out", str(tmp_path / "out")])
+    assert (result.exit_code, "hipporag is made of QUESTIONS CORPUS; 1 were given" in result.output) == (2, True)
+
+
+def test_sentences_are_joined_with_spaces_where_the_corpus_has_them_so(tmp_path: Path) -> None:
+    asked = hotpot([["Reed", ["A plant.", "It bends."]]], [["Reed", 0]])
+    converted = from_hipporag(saved(tmp_path / "q.json", [asked]), saved(tmp_path / "c.json", entries(REED)))
+    assert converted.questions[0].supporting == ("d00000",)
 
 
 def test_a_cited_file_counts_where_one_indexed_file_alone_ends_so(tmp_path: Path) -> None:
@@ -161,7 +168,7 @@ def test_swe_qa_s_questions_become_a_file_about_the_workspace_here(
     monkeypatch.chdir(tmp_path)
     asked = {"id": "1", "question": "one", "type": "how", "files_in_answer": ["app.py"], "bare_files_in_answer": []}
     questions, out = saved_lines(tmp_path / "swe.jsonl", {**asked, "answers": ["long"]}), tmp_path / "out" / "q.jsonl"
-    ran = CliRunner().invoke(convert.cli, ["swe-qa", str(questions), str(out)])
+    ran = CliRunner().invoke(import_, ["swe-qa", str(questions), "--out", str(out)])
     assert (ran.exit_code, "1 questions" in ran.output) == (0, True)
     assert load_questions(out) == (Question("1", "one", (), ("app.py",), "how"),)
     saved_lines(questions, {"id": "1"})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evals.datasets import Question, Record, load_dataset, load_questions
+from evals.datasets import Question, Record, lines_of, load_dataset, load_questions
 from ingest.errors import UserError
 
 CORPUS = [{"id": "d1", "title": "Heron", "text": "A bird.\u2028It wades."}]
@@ -47,6 +47,8 @@ def test_a_question_file_needs_only_id_and_question(tmp_path: Path) -> None:
         ('{"id": "b", "question": "?"', "JSON"),
         ('{"id": "a", "question": "?"}', "already used at .*:1"),
         ('{"id": "b", "question": "?", "answers": ["x"], "unanswerable": true}', "unanswerable and has answers"),
+        ('{"id": "b", "question": "?", "supporting": ["a.py:20-10"]}', "'a.py:20-10' are no lines"),
+        ('{"id": "b", "question": "?", "supporting": ["a.py:0"]}', "'a.py:0' are no lines"),
     ],
 )
 def test_a_wrong_line_is_named_with_file_and_number(tmp_path: Path, line: str, message: str) -> None:
@@ -63,6 +65,12 @@ def test_a_supporting_id_that_the_corpus_lacks_is_an_error(tmp_path: Path) -> No
         load_dataset(folder(tmp_path, {**ASKED, "supporting_ids": ["d1", "d9"]}))
 
 
+def test_a_dataset_s_unanswerable_question_has_no_answers(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"questions\.jsonl:1: 'q1' is unanswerable and has answers"):
+        load_dataset(folder(tmp_path, {**ASKED, "unanswerable": True}))
+    assert load_dataset(folder(tmp_path, {**ASKED, "unanswerable": True, "answers": []})).questions[0].unanswerable
+
+
 def test_a_missing_or_empty_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         load_dataset(tmp_path)
@@ -76,3 +84,13 @@ def test_the_digest_changes_with_the_corpus_only(tmp_path: Path) -> None:
     assert load_dataset(folder(tmp_path, {**ASKED, "type": "other"})).digest == first
     lines(tmp_path / "corpus.jsonl", *CORPUS, {"id": "d2", "title": "", "text": ""})
     assert load_dataset(tmp_path).digest != first
+
+
+def test_supporting_lines_are_kept_beside_their_document(tmp_path: Path) -> None:
+    places = ["a.py:10-20", "a.py:40", "b.md", "odd:name.md"]
+    path = lines(tmp_path / "q.jsonl", {"id": "a", "question": "Why?", "supporting": places})
+    (question,) = load_questions(path)
+    assert question.supporting == ("a.py", "b.md", "odd:name.md")
+    assert question.places == tuple(places)
+    found = [("a.py", 10, 20), ("a.py", 40, 40), None, None]
+    assert [lines_of(place) for place in question.places] == found

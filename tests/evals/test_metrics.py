@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,3 +87,46 @@ def test_precision_and_mean() -> None:
     assert metrics.precision(["a", "a", "x"], ["a", "b"]) == 0.5
     assert metrics.mean([1.0, 0.0, 0.5]) == 0.5
     assert metrics.mean([]) == 0.0
+
+
+def test_context_precision_and_recall_count_each_document_once_in_any_order() -> None:
+    # Shown a, x, b, y: two of four are gold; gold a, b, c: two of three are shown.
+    assert metrics.context_precision(["a", "x", "b", "y", "a"], ["a", "b", "c"]) == 0.5
+    assert metrics.context_recall(["y", "b", "x", "a"], ["a", "b", "c"]) == 2 / 3
+    with pytest.raises(ValueError, match="nothing was shown"):
+        metrics.context_precision([], ["a"])
+
+
+def test_a_gold_place_is_met_by_a_line_in_common_of_the_same_document() -> None:
+    gold = [("a.py", 10, 20), ("b.py", 5, 5)]
+    assert metrics.overlapped([("a.py", 20, 30)], gold) == 0.5
+    assert metrics.overlapped([("a.py", 1, 9), ("a.py", 21, 30), ("b.py", 4, 6)], gold) == 0.5
+    assert metrics.overlapped([("a.py", 1, 99), ("b.py", 5, 5)], gold) == 1.0
+    assert metrics.overlapped([("b.py", 10, 20)], gold) == 0.0
+
+
+def test_declining_is_precise_where_nothing_could_be_answered_and_complete_where_all_of_it_was_declined() -> None:
+    # (unanswerable, abstained): three declined, two of them rightly; four unanswerable, two of them declined.
+    pairs = [(True, True)] * 2 + [(False, True)] + [(True, False)] * 2 + [(False, False)] * 5
+    found = metrics.declined(pairs)
+    assert (found.declined, found.unanswerable, found.precision, found.recall) == (3, 4, 2 / 3, 0.5)
+    assert found.f1 == pytest.approx(4 / 7)  # 2 * (2/3 * 1/2) / (2/3 + 1/2)
+
+
+def test_declining_nothing_has_no_precision_and_no_f1_above_zero() -> None:
+    found = metrics.declined([(True, False), (False, False)])
+    assert (found.precision, found.recall, found.f1) == (None, 0.0, 0.0)
+    assert metrics.declined([(False, True)]).f1 is None
+
+
+def test_percentiles_lie_on_the_straight_line_between_two_values() -> None:
+    # Of 1, 2, 3, 4 the median lies half way from 2 to 3; p90 at 0.9 * 3 = 2.7, that is 3 + 0.7.
+    assert metrics.percentile([4, 1, 3, 2], 0.5) == 2.5
+    assert metrics.percentile([4, 1, 3, 2], 0.9) == pytest.approx(3.7)
+    assert metrics.percentile([7], 0.95) == 7
+    assert metrics.percentile([], 0.5) == 0.0
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 1))
+def test_percentiles_are_numpy_s(values: list[float], share: float) -> None:
+    assert metrics.percentile(values, share) == pytest.approx(float(np.percentile(values, 100 * share)), abs=1e-6)

@@ -13,8 +13,8 @@ import pytest
 from evals import dataset_store as cached
 from evals.dataset_store import Indexing, as_document, dataset_cache, dataset_store
 from evals.datasets import Dataset, Question, Record
-from evals.retrieval_eval import bootstrap, evaluate_retrieval
-from evals.runner import RunReport
+from evals.retrieval_eval import evaluate_retrieval
+from evals.run_report import RunReport
 from evals.tables import retrieval_table, run_table
 from ingest.errors import WorkspaceBusy
 from ingest.ids import chunk_id
@@ -196,15 +196,6 @@ def test_the_code_version_is_stable_and_not_empty() -> None:
     assert len(cached.code_version()) == 64
 
 
-def test_bootstrap_brackets_the_mean_and_repeats_itself() -> None:
-    values = [0.0, 1.0] * 50
-    low, high = bootstrap(values)
-    # The normal approximation: 0.5 ± 1.96 * 0.5 / sqrt(100).
-    assert (low, high) == (pytest.approx(0.402, abs=0.02), pytest.approx(0.598, abs=0.02))
-    assert bootstrap(values) == (low, high)
-    assert bootstrap([1.0]) == (1.0, 1.0)
-
-
 def test_tables_show_every_stage_and_metric(tmp_path: Path) -> None:
     with dataset_store(DATASET, indexing(Lengths()), tmp_path) as indexed:
         report = evaluate_retrieval(DATASET, indexed, lambda store: Searches(["one 0"], ["one 0", "one 1"]))
@@ -212,6 +203,6 @@ def test_tables_show_every_stage_and_metric(tmp_path: Path) -> None:
     assert head == "herons: 2 questions, 1 without gold skipped"
     assert len({len(line) for line in (columns, bm25, hops)}) == 1
     assert hops.split()[:3] == ["hops", "50.0", "50.0"]
-    table = run_table(RunReport("r", 3, 1, {"f1": 0.5}, {"tokens": 1200}, {"answers": 2.0}))
+    table = run_table(RunReport("r", 3, 1, {"f1": 0.5}, {"tokens": 1200}, {"answers": 2.0}, {"f1": 2}))
     assert "1 failed" in table
-    assert "f1      50.0" in table
+    assert "f1      50.0  2" in table

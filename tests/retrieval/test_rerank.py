@@ -8,7 +8,7 @@ import pytest
 
 from ingest.errors import ModelUnavailable
 from retrieval.protocols import Vectors
-from retrieval.rerank import CrossReader, Reader, in_bytes, interaction
+from retrieval.rerank import CrossReader, Reader, in_bytes, interaction, reader_named
 from tests.retrieval.made import HashEmbedder, prose
 
 CHUNKS = [
@@ -37,6 +37,10 @@ def test_the_reader_reads_a_chunk_once_and_keeps_the_newest() -> None:
     assert embedder.read == 3
     reader.vectors(second)
     assert embedder.read == 4
+
+
+def test_what_was_read_stays_for_the_library_that_is_opened_next() -> None:
+    assert reader_named(None) is reader_named(None)
 
 
 def test_likeness_and_vectors_come_from_one_reading() -> None:

@@ -354,6 +354,24 @@ def test_a_question_set_is_scored(hoplite: Hoplite, indexed: Path, tmp_path: Pat
     assert report["metrics"]["recall"] == 1.0
 
 
+def test_a_run_of_several_workers_says_what_it_was_made_with_and_is_resumed_only_as_that(
+    hoplite: Hoplite, indexed: Path, tmp_path: Path
+) -> None:
+    lines = [{"id": f"q{n}", "question": "How many days are readings kept?", "answers": ["45"]} for n in range(4)]
+    (tmp_path / "set.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = ("eval", "run", tmp_path / "set.jsonl", "--model", "none", "--workspace", indexed / ".hoplite", "--json")
+    command = (*command, "--out", tmp_path / "run", "--workers", "3", "--repeat", "2")
+    report = json.loads(hoplite(*command).stdout)
+    assert (report["questions"], report["answers"], report["counts"]["contains"]) == (4, 8, 8)
+    assert {"median", "p90", "p95"} < set(report["timings"])
+    made = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert made["format"] == 1
+    assert (made["fingerprint"]["models"], made["fingerprint"]["with_memory"]) == ("none", "no")
+    assert json.loads(hoplite(*command, "--resume").stdout) == report
+    other = hoplite(*command, "--resume", "--max-steps", "1")
+    assert (other.exit_code, "had other inputs: settings" in other.stderr) == (2, True)
+
+
 def test_a_search_without_the_transformer_says_so_and_still_searches(hoplite: Hoplite, indexed: Path) -> None:
     result = hoplite("search", "HERON_RETENTION", "--json", "--workspace", indexed / ".hoplite")
     assert "hoplite models pull all-MiniLM-L6-v2-int8" in result.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -45,7 +45,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def agent_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Add what `ask`, `demo` and `serve` hand to the agent: `model`, `form`, `mask`, `sandbox`, the caps `max_…`."""
+    """Add what all commands that ask hand to the agent: `model`, `form`, `mask`, `sandbox`, the caps `max_…`."""
     options = (
         click.option(
             "--model",
@@ -93,8 +93,12 @@ def opened(workspace: Path | None, *, searches: bool = True, reranker: str | Non
     from agent.tracing import start_tracing
     from retrieval.weights import TRANSFORMER_INT8
     from retrieval.workspace import find
+    from ui import serving
 
-    with open_library(find(Path.cwd(), workspace), reranker=reranker) as library:
+    with ExitStack() as stack:
+        found = find(Path.cwd(), workspace)
+        with serving.named(found):
+            library = stack.enter_context(open_library(found, reranker=reranker))
         tracing = start_tracing(library.workspace.traces)
         if searches and not library.reads_closely:
             click.echo(

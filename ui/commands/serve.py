@@ -1,7 +1,8 @@
-"""`hoplite serve`: the page, on this machine alone."""
+"""`hoplite serve`: the page, on this machine or, with a password, for others too."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,57 @@ from ui.commands.options import agent_options, workspace_option
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=7860, show_default=True, metavar="N", help="0: any free."
 )
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="A loopback address.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="To listen at. One that others can reach, such as 0.0.0.0, needs a password.",
+)
+@click.option(
+    "--allow-host",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A name that the page is reached by, such as hoplite.example.org; may be repeated.",
+)
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Ask for the password in its first line. Or set HOPLITE_PASSWORD.",
+)
 @agent_options
 @workspace_option
-def serve(port: int, host: str, workspace: Path | None, **chosen: Any) -> None:
-    """Serve a page on this machine: ask, watch the steps, and open the sources that the answer cites."""
-    from agent.settings import load_settings
-    from ui.app import serve as run
-    from ui.desk import Workdesk
-    from ui.security import loopback
+def serve(
+    port: int,
+    host: str,
+    names: tuple[str, ...],
+    password_file: Path | None,
+    workspace: Path | None,
+    **chosen: Any,
+) -> None:
+    """Serve a page on this machine: ask, watch the steps, and open the sources that the answer cites.
 
-    loopback(host)
-    load_settings(overrides=chosen)  # a wrong key is said now, not at the first question
+    Others reach it only with a password: with --host 0.0.0.0, and --allow-host for each name that they
+    open it by. docs/app.md says how to put TLS in front of it.
+    """
+    from agent.settings import load_settings
+    from ui.access import access, told
+    from ui.lazy import unseen
+
+    who = access(host, names, password_file, os.environ)
+    settings = load_settings(overrides=chosen).settings  # a wrong key is said now, not at the first question
+    with unseen("mcp"):  # Gradio takes half a second for it, for a server that the page never starts
+        from ui.app import serve as run
+    from ui.desk import Workdesk
+    from ui.uploads import MB
+
     with Workdesk(workspace, chosen) as desk:
-        run(desk, host=host, port=port, on_ready=lambda address: click.echo(f"Open {address}", err=True))
+        run(
+            desk,
+            access=who,
+            port=port,
+            file_limit=settings.upload_mb * MB,
+            on_ready=lambda address: click.echo("\n".join((f"Open {address}", *told(who))), err=True),
+        )

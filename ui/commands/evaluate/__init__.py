@@ -12,8 +12,13 @@ from ui.lazy import LazyGroup
     cls=LazyGroup,
     places={
         "retrieval": "ui.commands.evaluate.retrieval:retrieval",
+        "import": "ui.commands.evaluate.import_:import_",
+        "make": "ui.commands.evaluate.make:make",
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
+        "prefer": "ui.commands.evaluate.prefer:prefer",
+        "judge": "ui.commands.evaluate.judge:judge",
+        "desk": "ui.commands.evaluate.desk:desk",
         "injection": "ui.commands.evaluate.injection:injection",
     },
 )
