@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from typing import Protocol, cast
 from uuid import uuid4
@@ -56,27 +56,36 @@ class Conversation:
         self._turns.clear()
         self._session = uuid4().hex
 
-    def stream(self, agent: Asked, question: str, plan: Plan | None = None, *, fresh: bool = False) -> Iterator[Event]:
+    def restore(self, turns: Sequence[Turn]) -> None:
+        """Go on with a conversation that was kept, in a session of its own for its traces."""
+        self._turns = list(turns[-_MOST_TURNS:])
+        self._session = uuid4().hex
+
+    def stream(
+        self, agent: Asked, question: str, plan: Plan | None = None, *, fresh: bool = False, after: int | None = None
+    ) -> Iterator[Event]:
         """Yield what happens, as `Agent.stream` does; before it `Rewritten`, where the question was. Raises the same.
 
-        With a plan, which a person has seen, the question is asked as it is.
+        With a plan, which a person has seen, the question is asked as it is. It comes after the first `after` turns,
+        where that is said: once there is an answer, it takes the place of those behind them.
 
         A follow-up is one trace: the rewriting, with the model's call, and the run.
         """
         budget = Budget(_REWRITE_SECONDS)
         self._under_way = (budget, agent)
         span = None
-        if plan is None and self._turns and by_rules(question, self._turns[-1]) is not None:
+        before = self._turns[:after]
+        if plan is None and before and by_rules(question, before[-1]) is not None:
             about = {spans.KIND: "CHAIN", spans.INPUT: question, "session.id": self._session}
             span = trace.get_tracer("hoplite.agent").start_span("follow-up", attributes=about)
         try:
             with trace.use_span(span) if span else nullcontext():
-                written = Standalone(question, "asked") if plan else self.standalone(agent, question, budget)
+                written = Standalone(question, "asked") if plan else self._written(agent, question, before, budget)
             if span and written.by != "asked":
                 span.set_attributes({spans.OUTPUT: written.question, "hoplite.rewritten_by": written.by})
                 yield Rewritten(question, written.question, written.by)
             with closing(cast("Generator[Event]", agent.stream(written.question, plan, fresh=fresh))) as events:
-                yield from self._told(question, written.question, events, span, budget)
+                yield from self._told(question, written.question, before, events, span, budget)
         finally:
             self._under_way = None
             if span:
@@ -89,13 +98,21 @@ class Conversation:
             budget.stop()
             agent.stop()
 
-    def standalone(self, agent: Asked, question: str, budget: Budget | None = None) -> Standalone:
-        """Return the question with what it refers to in the turns so far written out."""
-        within = budget or Budget(_REWRITE_SECONDS)
-        return standalone(question, self._turns, MeteredChat(agent.chat, within) if agent.chat else None)
+    def standalone(self, agent: Asked, question: str, *, after: int | None = None) -> Standalone:
+        """Return the question with what it refers to in the turns so far, or the first `after`, written out."""
+        return self._written(agent, question, self._turns[:after], Budget(_REWRITE_SECONDS))
+
+    def _written(self, agent: Asked, question: str, before: Sequence[Turn], budget: Budget) -> Standalone:
+        return standalone(question, before, MeteredChat(agent.chat, budget) if agent.chat else None)
 
     def _told(
-        self, asked: str, question: str, events: Generator[Event], span: trace.Span | None, budget: Budget
+        self,
+        asked: str,
+        question: str,
+        before: Sequence[Turn],
+        events: Generator[Event],
+        span: trace.Span | None,
+        budget: Budget,
     ) -> Iterator[Event]:
         """Pass the run's events on, and note the turn with its answer."""
         plan = ""
@@ -110,5 +127,5 @@ class Conversation:
             if isinstance(event, Planned):
                 plan = event.line
             elif isinstance(event, Answered):
-                self._turns = [*self._turns, Turn(asked, question, plan, event.answer)][-_MOST_TURNS:]
+                self._turns = [*before, Turn(asked, question, plan, event.answer)][-_MOST_TURNS:]
             yield event

@@ -22,14 +22,14 @@ from ingest.code_scopes import module_of
 from ingest.errors import FileFailed, ToolError, WorkspaceMissing
 from ingest.languages.recognise import DOCUMENTS
 from ingest.load import load
-from ingest.types import Chunk, Document
+from ingest.types import Chunk, Document, Kind
 from ingest.walk import walk
 from retrieval import dense, weights
 from retrieval.callers import CallGraph
 from retrieval.dense import Behind, Beside, Both, Filled
 from retrieval.embedders import embedder_named
 from retrieval.index import verify
-from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
+from retrieval.manifest import Entry, Failure, Listed, Manifest, Settings, Totals
 from retrieval.passages import passages
 from retrieval.protocols import EVERY, HasServer, Store
 from retrieval.ranking import is_test
@@ -223,13 +223,22 @@ class Library:
 
         Only what was indexed can be resolved, so that no path a model invents leads outside.
         """
-        entry = self._manifest.entry(path)
-        if entry is None:
-            return None
-        try:
-            return load(entry.source, entry.path)
-        except FileFailed:
-            return None
+        return resolved(self._manifest, path)
+
+    def documents(self, *, words: str = "", kind: Kind | None = None, scope: Scope | None = None) -> list[Listed]:
+        """Return the documents whose path holds these words, or fits them where they are a glob, sorted by path."""
+        glob = Scope(words) if any(char in words for char in "*?[") else None
+        return [
+            each
+            for each in self._manifest.listed()
+            if (kind is None or each.kind == kind)
+            and (scope is None or scope.reaches(each.path))
+            and (glob.reaches(each.path) if glob else words.lower() in each.path.lower())
+        ]
+
+    def state(self, document: Listed) -> Literal["same", "changed", "gone"]:
+        """Return what became of a document's file since it was indexed."""
+        return _state(document)
 
     def digest(self, path: str) -> str | None:
         """Return the digest that a document was indexed with."""
@@ -413,11 +422,23 @@ class Library:
         return tuple(sorted(self.store.defined([s for s in spellings if s and s != name])))
 
 
+def resolved(manifest: Manifest, path: str) -> Document | None:
+    """Return a file that a manifest knows, as it is now and loaded as it was for the index; None where it cannot be
+    read."""
+    entry = manifest.entry(path)
+    if entry is None:
+        return None
+    try:
+        return load(entry.source, entry.path)
+    except FileFailed:
+        return None
+
+
 def _bare(name: str) -> str:
     return name.strip().strip("`").removesuffix("()")
 
 
-def _state(entry: Entry) -> Literal["same", "changed", "gone"]:
+def _state(entry: Entry | Listed) -> Literal["same", "changed", "gone"]:
     try:
         status = os.stat(entry.source)
     except OSError:

@@ -44,11 +44,12 @@ class Source:
     a page's sitemap. `ref` is a branch, a tag or a commit; `commit` is the hash it led to, or that of the commit which
     the folder is at; `dirty` tells of a folder with changes that are in no commit. `etag` and `modified` are what a
     page's server said. "" stands for what there is none of. `fetched_at` is UTC, ISO 8601. A document that a program
-    handed over has its id there as `url`, and the collection that it belongs to as `asked`.
+    handed over has its id there as `url`, and the collection that it belongs to as `asked`. An upload, which a person
+    gave to the page, has the name that it has there as `url`, and all of them have one `asked`.
     """
 
     prefix: str
-    kind: Literal["folder", "git", "web", "document"]
+    kind: Literal["folder", "git", "web", "document", "upload"]
     url: str
     asked: str
     fetched_at: str

@@ -58,6 +58,11 @@ class Workspace:
         return self.folder / "journals"
 
     @property
+    def sessions(self) -> Path:
+        """The file of the page's conversations."""
+        return self.folder / "sessions.sqlite"
+
+    @property
     def runs(self) -> Path:
         """The folder of finished runs."""
         return self.folder / "runs"
@@ -72,9 +77,11 @@ class Workspace:
         """The file of the collections that questions can be asked in."""
         return self.folder / "collections.json"
 
+    @property
     def uploads(self) -> Path:
-        """The folder of files that were added through the page."""
-        return self.folder / "uploads"
+        """The folder of files that were added through the page. It lies in `sources`, so that no run over a folder of
+        this machine forgets them."""
+        return self.sources / "uploads"
 
     @property
     def arriving(self) -> Path:

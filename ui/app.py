@@ -1,6 +1,7 @@
 """The page: its views as tabs behind one gate, served on this machine.
 
-Importing this takes two seconds (Gradio); only `hoplite serve` does.
+Gradio takes two seconds to import, and the views import it: both are left to the functions that make the page, while a
+page of ours says already that it comes (`ui/front.py`).
 """
 
 from __future__ import annotations
@@ -10,71 +11,86 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import gradio as gr
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import Response
 
 from ingest.errors import UserError
 from ui.access import Access
 from ui.connection import CONNECTIONS, Patient
 from ui.desk import Workdesk
 from ui.endpoints import Endpoints
+from ui.front import Front
 from ui.interrupt import terminable
 from ui.login import Login
 from ui.security import Gate
 from ui.serving import announced
 from ui.uploads import FILE_LIMIT, Arriving, arriving
-from ui.views.chat import ChatView
 from ui.views.frame import Frame, View
-from ui.views.memory import MemoryView
-from ui.views.traces import TracesView
-from ui.waterfall import rules
+
+if TYPE_CHECKING:
+    import gradio as gr
+    from starlette.types import ASGIApp
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
-    return (ChatView(desk), TracesView(desk), MemoryView(desk))
+    from ui.views.chat import ChatView
+    from ui.views.memory import MemoryView
+    from ui.views.traces import TracesView
+
+    chat = ChatView(desk)
+    desk.before_close(chat.close)
+    return (chat, TracesView(desk), MemoryView(desk))
 
 
-def blocks(shown: Sequence[View], endpoints: Endpoints) -> gr.Blocks:
-    """Return the page's components, each view wired to its own handlers, and the API beside them."""
+def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Frame]:
+    """Return the page's components, each view wired to its own handlers, with the API beside them, and the frame that
+    they were made in."""
+    import gradio as gr
+
+    from ui import markup
+
     with gr.Blocks(title="Hoplite", analytics_enabled=False) as built:
-        with gr.Column(elem_id="head"):
-            gr.Markdown("# Hoplite", latex_delimiters=[])
+        with gr.Column(elem_id="head") as head:
+            gr.Markdown("# Hoplite", latex_delimiters=[], elem_id="name")
+            gr.Markdown(markup.does("theme", "Light or dark"), latex_delimiters=[], elem_id="theme")
         endpoints.build()  # first, so that no view has taken their names
-        frame = Frame(built)
+        frame = Frame(built, head)
         with gr.Tabs(elem_id="views"):
             for view in shown:
                 with gr.Tab(view.title, id=view.name, elem_id=f"view-{view.name}"):
                     view.build(frame)
-    built.queue(max_size=32, api_open=False)
-    return built
+    built.queue(max_size=64, api_open=False)
+    return built, frame
 
 
 def application(shown: Sequence[View], endpoints: Endpoints, *, port: int, access: Access, arriving: Arriving) -> Gate:
     """Return the whole application, behind its gate. `arriving` is open: Gradio looks up now where files arrive."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from fastapi.responses import Response
+
+    from ui.theme import Theme
+    from ui.waterfall import rules
+
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/page.js")
     def script() -> Response:
         return Response(_shipped("page.js"), media_type="text/javascript")
 
-    built = blocks(shown, endpoints)
+    built, frame = blocks(shown, endpoints)
     # Gradio looks at which files a call names only in what it launched itself. The gate looks too.
     built.has_launched = True
+    for path, handler in frame.routes.items():
+        app.get(path, response_model=None)(handler)
     mounted = gr.mount_gradio_app(
         app, built, "/",
         server_name="127.0.0.1", server_port=port, footer_links=[], run_history=False, allowed_paths=[],
         show_error=False, max_file_size=arriving.file_limit, ssr_mode=False, enable_monitoring=False, pwa=False,
         mcp_server=False,
-        theme=gr.themes.Base(
-            primary_hue="indigo", neutral_hue="slate",
-            # The system's own, because Gradio's default is fetched from another host.
-            font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
-        ),
+        theme=Theme(),
         css=f"{_shipped('page.css')}\n{rules()}", head='<script src="/page.js" defer></script>',
     )  # fmt: skip
     return Gate(
@@ -83,6 +99,7 @@ def application(shown: Sequence[View], endpoints: Endpoints, *, port: int, acces
         origins=access.origins(port),
         login=Login(access.password, port) if access.password else None,
         arriving=arriving,
+        routes=frame.routes,
     )
 
 
@@ -99,13 +116,19 @@ def serve(
         arriving(desk.workspace, file_limit=file_limit) as folder,
     ):
         port = listening.getsockname()[1]
-        app = application(views(desk), Endpoints(desk), port=port, access=access, arriving=folder)
+        front = Front(
+            lambda: application(views(desk), Endpoints(desk), port=port, access=access, arriving=folder),
+            stop=lambda: setattr(running, "should_exit", True),
+        )
+        running = server(front)
         with announced(desk.workspace, access.address(port)), terminable():
             on_ready(access.address(port))
-            server(app).run(sockets=[listening])
+            running.run(sockets=[listening])
+        if front.failed is not None:
+            raise front.failed
 
 
-def server(app: Gate) -> uvicorn.Server:
+def server(app: ASGIApp) -> uvicorn.Server:
     """Return what listens for the application: HTTP alone, and nobody's word on who somebody else is."""
     return uvicorn.Server(
         uvicorn.Config(

@@ -1,168 +1,242 @@
-"""A question on the page: what happened so far, and that as HTML. Pure but for reading the sources that are cited."""
+"""A question on the page: what happened so far, and that as HTML. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from agent.types import (
-    Answer,
-    Answered,
-    AnswerToken,
-    Citation,
-    Clarify,
-    Event,
-    Planned,
-    Recalled,
-    Reflected,
-    Remembered,
-    Rewritten,
-    Searched,
-    Stepped,
-)
-from ingest.types import Document
-from retrieval.types import Passage
+from agent import follow_up
+from agent.suggest import follow_ups
+from agent.types import Answer, Answered, AnswerToken, Citation, Event, Planned, Rewritten
 from ui import markup
-from ui.render import (
-    changes,
-    commit,
-    cost,
-    disagreements,
-    from_cache,
-    noted,
-    place,
-    recalled,
-    reflection,
-    remarks,
-)
+from ui.render import changes, commit, counted, disagreements, place, remarks
+from ui.steps import ShownStep, shown_step
+from ui.traced import dollars
 
-AROUND = 12
-"""Lines of a source that are shown before and after what is cited."""
+if TYPE_CHECKING:
+    from retrieval.types import Passage
 
-Resolve = Callable[[str], Document | None]
-"""Gives an indexed file as it is now, None where it cannot be read."""
+_LONGEST_DRAFT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question under way: its events but for the draft's pieces, the draft, and the answer once it is checked."""
+    """One question: its steps, the draft, and the answer once it is checked.
+
+    `asked` is the question as it stands alone, "" where it was asked as it is; `parts` are the sub-questions that
+    it went by. `seconds` is how long it took, `rating` what the person thinks of the answer: 1 for good, 0 for bad.
+    """
 
     question: str
-    events: tuple[Event, ...] = ()
+    steps: tuple[ShownStep, ...] = ()
     draft: str = ""
     answer: Answer | None = None
+    asked: str = ""
+    plan: str = ""
+    parts: tuple[str, ...] = ()
+    seconds: float = 0.0
+    rating: int | None = None
 
     def after(self, event: Event) -> Turn:
         """Return the turn with one event more."""
         if isinstance(event, AnswerToken):
-            return replace(self, draft=self.draft + event.text)
+            return replace(self, draft=(self.draft + event.text)[:_LONGEST_DRAFT])
         if isinstance(event, Answered):
             return replace(self, answer=event.answer)
-        return replace(self, events=(*self.events, event))
+        step = shown_step(event)
+        turn = replace(self, steps=(*self.steps, step)) if step else self
+        if isinstance(event, Rewritten):
+            return replace(turn, asked=event.question)
+        return replace(turn, plan=event.line) if isinstance(event, Planned) else turn
+
+    @property
+    def told(self) -> follow_up.Turn | None:
+        """The turn as a conversation goes on from it; None without an answer."""
+        return (
+            follow_up.Turn(self.question, self.asked or self.question, self.plan, self.answer) if self.answer else None
+        )
 
 
-def steps(turn: Turn) -> str:
-    """Return the steps as parts that fold, the newest open while the run goes on."""
-    shown = [part for event in turn.events if (part := _step(event))]
-    parts = [
-        markup.folded(title, body, name="step", opened=turn.answer is None and number == len(shown)) if body
-        else f'<div class="step">{title}</div>'
-        for number, (title, body) in enumerate(shown, start=1)
-    ]  # fmt: skip
+def conversation(turns: Sequence[Turn]) -> str:
+    """Return the turns as HTML, the newest at the bottom; only of that the question can be changed."""
+    known = said(turns)
+    shown = (turn_html(turn, number, known, last=number == len(turns) - 1) for number, turn in enumerate(turns))
+    return f'<div class="turns">{"".join(shown)}</div>'
+
+
+def said(turns: Sequence[Turn]) -> list[str]:
+    """Return all that was asked and answered."""
+    return [turn.question for turn in turns] + [turn.answer.answer for turn in turns if turn.answer]
+
+
+def turn_html(turn: Turn, number: int, known: Sequence[str], *, last: bool) -> str:
+    """Return one turn that is over. `number` counts from 0; `known` is all that was asked and answered."""
     if turn.answer is None:
-        parts.append('<div class="step working">working …</div>')
+        return ""
+    took = f"{counted(len(turn.steps), 'step')}, {turn.seconds:.1f} s"
+    folded = (
+        markup.folded(markup.escaped(took), steps(turn, number), name=f"all-steps steps-{number}") if turn.steps else ""
+    )
+    more = "".join(
+        markup.does(f"suggest/{number}/{at}", title, "chip") for at, title in enumerate(suggestions(turn, known))
+    )
+    asked_next = f'<div class="more"><span class=note>Ask next</span>{more}</div>' if last and more else ""
+    return (
+        f'<div class="turn">{question(turn)}{folded}{answer(turn, number)}{cited(turn.answer, number)}'
+        f"{about(turn)}{_actions(turn, number, last=last)}{asked_next}</div>"
+    )
+
+
+def question(turn: Turn) -> str:
+    """Return what was asked, and as what where that differs."""
+    stood = f"<p class=note>asked as: {markup.escaped(turn.asked)}</p>" if turn.asked else ""
+    return f'<div class="asked"><p>{markup.escaped(turn.question)}</p>{stood}</div>'
+
+
+def suggestions(turn: Turn, known: Sequence[str]) -> tuple[str, ...]:
+    """Return what could be asked next: a report's sections one by one, then names that nobody asked about."""
+    if turn.answer is None:
+        return ()
+    sections = tuple(part.follow_up for part in turn.answer.sections)
+    return (*sections, *follow_ups(turn.answer, known))
+
+
+def steps(turn: Turn, number: int, *, working: str = "") -> str:
+    """Return the steps as parts that fold; `working` says what goes on, the newest step being open then."""
+    parts = [
+        _step(step, f"step step-{number}-{at}", opened=bool(working) and at == len(turn.steps) - 1)
+        for at, step in enumerate(turn.steps)
+    ]
+    if working:
+        parts.append(f'<div class="step working">{markup.escaped(working)}</div>')
     return f'<div class="steps">{"".join(parts)}</div>'
 
 
-def answer(turn: Turn, seconds: float) -> str:
-    """Return the checked answer; before there is one, the draft, said to be one."""
+def answer(turn: Turn, number: int) -> str:
+    """Return the checked answer with every sentence marked; before there is one, the draft, said to be one."""
     if turn.answer is None:
         draft = f"<p class=note>Draft, not checked yet</p>{markup.prose(turn.draft)}" if turn.draft else ""
         return f'<div class="answer draft">{draft}</div>'
     given = turn.answer
-    labels = {cited.label for cited in given.citations}
-    early = f"Stopped early ({markup.escaped(given.stopped)}): the best answer so far. " if given.stopped else ""
-    cached = f"{markup.escaped(line)} " if (line := from_cache(given)) else ""
-    stale = f"{markup.escaped(line)} " if (line := changes(given)) else ""
-    differ = "".join(f"<p class=note>{markup.escaped(said)}</p>" for said in disagreements(given))
+    labels = markup.Labels({each.label for each in given.citations}, _marks(given.citations), f"source-{number}")
+    notes = [*disagreements(given), *filter(None, [changes(given)])]
+    if given.stopped:
+        notes.insert(0, f"Stopped early ({given.stopped}): the best answer so far.")
+    if "unverified" in labels.marks.values():
+        notes.append("✗ marks what could not be found again in its file.")
+    if "judged" in labels.marks.values():
+        notes.append("≈ marks what a model judged to be said by its source.")
+    told = "".join(f"<p class=note>{markup.escaped(line)}</p>" for line in notes)
     kind = "answer abstained" if given.abstained else "answer"
-    return (
-        f'<div class="{kind}">{markup.prose(given.answer, labels)}{differ}'
-        f"<p class=note>{early}{cached}{stale}{markup.escaped(cost(given, seconds))}</p></div>"
+    return f'<div class="{kind}">{markup.prose(given.answer, labels)}{told}{_unchecked(turn)}</div>'
+
+
+def cited(given: Answer, number: int) -> str:
+    """Return the list of what an answer cites, folded; each opens its source beside the chat."""
+    rows = "".join(
+        f"<li>{markup.cite(label_of(each), f'source-{number}')} <code>{where(each)}</code> "
+        f"{checked(each)}{found_by(each, given.passages)}</li>"
+        for each in given.citations
     )
+    title = markup.escaped(counted(len(given.citations), "source"))
+    return markup.folded(title, f"<ul>{rows}</ul>", name=f"cited cited-{number}") if rows else ""
 
 
-def sources(given: Answer | None, resolve: Resolve) -> str:
-    """Return every citation with the lines it points at, as the file has them now, closed until it is clicked."""
-    cited = given.citations if given else ()
-    title = "<h3>Sources</h3>" if cited else ""
-    return f'<div class="sources">{title}{"".join(_source(each, resolve(each.path)) for each in cited)}</div>'
-
-
-def numbered(document: Document, first: int, last: int) -> list[tuple[int, str]]:
-    """Return the lines of the file from `first` to `last` with their numbers, as far as they were loaded."""
-    lines = document.text.split("\n")
-    numbers = document.source_lines or range(1, len(lines) + 1)
-    return [(number, line) for number, line in zip(numbers, lines, strict=False) if first <= number <= last]
-
-
-def _source(cited: Citation, document: Document | None) -> str:
-    checked = "<span class=good>✓ verified</span>" if cited.verified else "<span class=bad>✗ not verified</span>"
-    said = remarks(cited)
-    changed = f" <span class=bad>{said}</span>" if said else ""
-    where = markup.escaped(place(cited.path, cited.start_line, cited.end_line, cited.page) + commit(cited))
-    label = cited.label if cited.label.isascii() and cited.label.isdecimal() else "0"
-    quote = f"<q>{markup.escaped(_short(cited.quote))}</q>"
-    title = f"<b class=label>{label}</b> <code>{where}</code> {checked}{changed}<br>{quote}"
-    if document is None:
-        body = "<p class=note>The file cannot be read any more.</p>"
+def about(turn: Turn) -> str:
+    """Return what a turn took: seconds, model calls, tokens, dollars, the sandbox, when it was kept, and its trace."""
+    given = turn.answer
+    if given is None:
+        return ""
+    used = given.usage
+    said = [f"{turn.seconds:.1f} s"]
+    if used.calls:
+        said += [
+            counted(used.calls, "model call"),
+            f"{used.input_tokens:,} tokens in, {used.output_tokens:,} out",
+            "cost unknown" if used.dollars is None else dollars(used.dollars) if used.dollars else "no cost",
+        ]
     else:
-        around = numbered(document, cited.start_line - AROUND, cited.end_line + AROUND)
-        body = markup.lines(around, range(cited.start_line, cited.end_line + 1))
-    return markup.folded(title, body, name=f"source source-{label}")
+        said.append("no model call")
+    if given.sandbox and any(step.kind == "code" for step in given.steps):
+        said.append(f"sandbox {given.sandbox}")
+    if given.cached:
+        said.append(f"kept from {given.cached[:16].replace('T', ' ')} UTC, its citations checked again")
+    if given.sent:
+        said.append(f"sent to {', '.join(given.sent.to)}")
+    parts = [markup.escaped(part) for part in said]
+    if given.trace_id.strip("0"):
+        parts.append(markup.opens("traces", given.trace_id, "trace"))
+    return f'<div class="about">{" · ".join(parts)}</div>'
 
 
-def _step(event: Event) -> tuple[str, str] | None:
-    """The title and the body of one event, both HTML; an empty body folds nothing."""
-    text = markup.escaped
-    match event:
-        case Rewritten(question=question):
-            return f"<b>asked as</b> {text(question)}", ""
-        case Recalled(notes=notes, problem=problem) if notes or problem:
-            return f"<b>memory</b> {'asked before' if notes else 'not used'}", _items(tuple(recalled(event)))
-        case Clarify(question=question, choices=choices):
-            return f"<b>unclear</b> {text(question)}", _items(choices)
-        case Planned(line=line, parts=parts, changes=changes):
-            return f"<b>plan</b> {text(line)}", _items(parts) + (markup.code("\n".join(changes)) if changes else "")
-        case Searched(query=query, passages=passages, seconds=seconds):
-            return f"<b>search</b> {text(query)} <i>{len(passages)} found, {seconds:.1f} s</i>", _passages(passages)
-        case Stepped(number=number, code=code, observation=observation, passages=passages, error=error):
-            seen = markup.code(error or observation) if (error or observation).strip() else ""
-            title = (
-                f"<b>step {number}</b> <i>{'failed' if error else f'{len(passages)} found'}, {event.seconds:.1f} s</i>"
-            )
-            return title, f"{markup.code(code)}{seen}{_passages(passages)}"
-        case Reflected(line=line, seen=seen, then=then):
-            return f"<b>reflect</b> {text(line)}; {then}", _items(tuple(reflection(seen))) if seen else ""
-        case Remembered():
-            return f"<b>memory</b> {text(noted(event))}", ""
-    return None
+def where(each: Citation) -> str:
+    """Return the place of a citation, its commit with it, as HTML."""
+    return markup.escaped(place(each.path, each.start_line, each.end_line, each.page) + commit(each))
 
 
-def _items(items: tuple[str, ...]) -> str:
-    rows = "".join(f"<li>{markup.escaped(item)}</li>" for item in items)
-    return f"<ul>{rows}</ul>" if items else ""
+def checked(each: Citation) -> str:
+    """Return whether a citation's quote stands, and what else is to be known of it, as HTML."""
+    sign = "<span class=good>✓ verified</span>" if each.verified else "<span class=bad>✗ not verified</span>"
+    said = remarks(each)
+    return f"{sign} <span class=bad>{markup.escaped(said)}</span>" if said else sign
 
 
-def _passages(passages: tuple[Passage, ...]) -> str:
-    rows = (
-        f"<li><code>{markup.escaped(place(p.path, p.start_line, p.end_line, p.page))}</code>"
-        f" <i>{markup.escaped(', '.join(p.via))}</i></li>"
-        for p in passages
+def found_by(each: Citation, passages: Sequence[Passage]) -> str:
+    """Return the way on which a citation's passage was found, such as "hop: HERON_RETENTION", as HTML."""
+    ways = [way for passage in passages if passage.label == each.label for way in passage.via]
+    return _via(f"found by {', '.join(ways)}") if ways else ""
+
+
+def label_of(each: Citation) -> str:
+    """Return a citation's label, digits in any case: it goes into an address."""
+    return each.label if each.label.isascii() and each.label.isdecimal() else "0"
+
+
+def _via(ways: str) -> str:
+    return f' <span class="via">{markup.escaped(ways)}</span>'
+
+
+def _marks(citations: Sequence[Citation]) -> dict[str, str]:
+    """What is known of each label: the worst of its citations."""
+    marks: dict[str, str] = {}
+    for each in citations:
+        state = "unverified" if not each.verified else "judged" if each.judged else "verified"
+        if marks.get(each.label) != "unverified" and (state != "verified" or each.label not in marks):
+            marks[each.label] = state
+    return marks
+
+
+def _unchecked(turn: Turn) -> str:
+    """What was written when a run was stopped: it is no answer, and it is not thrown away."""
+    if turn.answer is None or turn.answer.stopped != "stop" or not turn.draft.strip():
+        return ""
+    return markup.folded(
+        "Written before the stop, not checked", markup.prose(turn.draft), name="unchecked", opened=True
     )
-    return f"<ul>{''.join(rows)}</ul>" if passages else ""
 
 
-def _short(quote: str, limit: int = 160) -> str:
-    quote = " ".join(quote.split())
-    return quote if len(quote) <= limit else quote[: limit - 1] + "…"
+def _actions(turn: Turn, number: int, *, last: bool) -> str:
+    def rate(way: str, title: str, value: int) -> str:
+        return markup.does(f"rate/{number}/{way}", title, "chosen" if turn.rating == value else "")
+
+    shown = [rate("up", "Helpful", 1), rate("down", "Not helpful", 0), markup.does(f"copy/{number}", "Copy")]
+    if last:
+        shown += [markup.does("edit", "Edit question"), markup.does("again", "Regenerate")]
+    return f'<div class="acts">{"".join(shown)}</div>'
+
+
+def _step(step: ShownStep, name: str, *, opened: bool) -> str:
+    aside = f" <i>{markup.escaped(step.aside)}</i>" if step.aside else ""
+    title = f"<b>{markup.escaped(step.word)}</b> {markup.escaped(step.text)}{aside}"
+    if not step.opens:
+        return f'<div class="step">{title}</div>'
+    items = "".join(f"<li>{markup.escaped(item)}</li>" for item in step.items)
+    found = "".join(
+        f'<li><code>{markup.escaped(at)}</code> <span class="via">{markup.escaped(via)}</span></li>'
+        for at, via in step.found
+    )
+    code = markup.code(step.code) if step.code else ""
+    seen = markup.code(step.seen) if step.seen else ""
+    lists = "".join(f"<ul>{rows}</ul>" for rows in (items, found) if rows)
+    return markup.folded(title, f"{code}{seen}{lists}", name=name, opened=opened)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from ui.render import visible
@@ -19,6 +20,9 @@ _BAR = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r"-{3,}")
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+")
 _SPAN = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[(\d{1,3})\]")
+_TRAILING = re.compile(r"[\s.,;:!?)\]\"”’]*")
+_WORST = ("unverified", "judged", "verified")
+_SIGNS = {"unverified": " ✗", "judged": " ≈"}
 
 
 def escaped(text: str) -> str:
@@ -30,9 +34,20 @@ def escaped(text: str) -> str:
     return shown.replace("www.", "www&#46;")
 
 
-def prose(text: str, labels: Collection[str] = ()) -> str:
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels that a text's citations have. `marks` maps them to what is known of them: "verified", "judged" or
+    "unverified"; where it is empty, sentences are not marked. `name` begins the address of a source."""
+
+    known: Collection[str] = ()
+    marks: Mapping[str, str] = field(default_factory=dict)
+    name: str = "source"
+
+
+def prose(text: str, labels: Collection[str] | Labels = ()) -> str:
     """Return an answer as HTML: paragraphs, lists, tables, sections, fenced code, `code`, **bold**, and its known
-    labels as citations."""
+    labels as citations. Where these are marked, so is every sentence, by the worst of what it cites."""
+    labels = labels if isinstance(labels, Labels) else Labels(labels)
     parts: list[str] = []
     lines = iter(visible(text, keep="\n\t").splitlines())
     for line in lines:
@@ -90,22 +105,65 @@ def opens(view: str, what: str, title: str) -> str:
     return f'<a class="opens" href="#open/{view}/{quote(what, safe="")}">{escaped(title)}</a>'
 
 
-def _inline(text: str, labels: Collection[str]) -> str:
+def does(action: str, title: str, kind: str = "") -> str:
+    """Return a link that does something in the chat, such as "rate/2/up"; `title` is text, the rest is our own."""
+    return f'<a class="does{" " + kind if kind else ""}" href="#do/{quote(action, safe="/")}">{escaped(title)}</a>'
+
+
+def cite(label: str, name: str) -> str:
+    """Return the link to one source, as in an answer; `label` is a number, `name` begins the source's address."""
+    return _link(label, Labels(name=name))
+
+
+def _inline(text: str, labels: Labels) -> str:
     """A line with its code spans, bold words and labels. They are found first; each piece is escaped alone."""
-    parts: list[str] = []
+    if not labels.marks:
+        return "".join(_link(piece, labels) if cited else piece for piece, cited in _pieces(text, labels))
+    return "".join(_sentence(said, cites, labels) for said, cites in _cited(_pieces(text, labels)))
+
+
+def _pieces(text: str, labels: Labels) -> Iterator[tuple[str, bool]]:
+    """The line's pieces in order: HTML, or a known label."""
     at = 0
     for span in _SPAN.finditer(text):
-        parts += [escaped(text[at : span.start()]), _span(span, labels)]
+        code_text, bold, label = span.groups()
+        yield escaped(text[at : span.start()]), False
+        if code_text is not None:
+            yield f"<code>{escaped(code_text)}</code>", False
+        elif bold is not None:
+            yield f"<strong>{_inline(bold, Labels(labels.known, name=labels.name))}</strong>", False
+        elif label in labels.known:
+            yield label, True
+        else:
+            yield escaped(span[0]), False
         at = span.end()
-    return "".join([*parts, escaped(text[at:])])
+    yield escaped(text[at:]), False
 
 
-def _span(span: re.Match[str], labels: Collection[str]) -> str:
-    code_text, bold, label = span.groups()
-    if code_text is not None:
-        return f"<code>{escaped(code_text)}</code>"
-    if bold is not None:
-        return f"<strong>{_inline(bold, labels)}</strong>"
-    if label in labels:
-        return f'<a class="cite" href="#source-{int(label)}">{int(label)}</a>'
-    return escaped(span[0])
+def _cited(pieces: Iterator[tuple[str, bool]]) -> Iterator[tuple[list[tuple[str, bool]], list[str]]]:
+    """The pieces in groups that end with labels, each with these; the last may have none."""
+    group: list[tuple[str, bool]] = []
+    cites: list[str] = []
+    for piece, cited in pieces:
+        if cited:
+            cites.append(piece)
+        elif cites and (ends := _TRAILING.match(piece)) and ends.end() < len(piece):
+            yield [*group, (piece[: ends.end()], False)], cites
+            group, cites, piece = [], [], piece[ends.end() :]
+        group.append((piece, cited))
+    yield group, cites
+
+
+def _sentence(said: list[tuple[str, bool]], cites: list[str], labels: Labels) -> str:
+    inside = "".join(_link(piece, labels) if cited else piece for piece, cited in said)
+    if not re.search(r"\w", "".join(piece for piece, cited in said if not cited)):
+        return inside
+    states = {labels.marks.get(label, "unverified") for label in cites}
+    worst = next((state for state in _WORST if state in states), "uncited")
+    return f'<span class="said {worst}">{inside}</span>'
+
+
+def _link(label: str, labels: Labels) -> str:
+    mark = labels.marks.get(label, "")
+    kind = f"cite {mark}" if mark else "cite"
+    return f'<a class="{kind}" href="#{labels.name}-{int(label)}">{int(label)}{_SIGNS.get(mark, "")}</a>'

@@ -2,70 +2,53 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.browser.canary import Canary, watching
+from tests.browser.conftest import opened, serving
 from tests.ui import station
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUESTION = "Readings older than how many days are deleted every night?"
-QUIET = ["--headless", "--no-sandbox", "--disable-background-networking", "--disable-component-update"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def canary() -> Iterator[Canary]:
     with watching() as server:
         yield server
 
 
-@pytest.fixture
-def address(tmp_path: Path, canary: Canary) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, canary: Canary, browser: Browser) -> Iterator[str]:
     """The page over a small workspace, its guide holding a picture on the canary."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    folder = station.write(tmp_path / "station", canary.server_port)
-    # A process of its own, as in use: Gradio leaves loops and sockets to the end of its process.
-    command = [sys.executable, "-m", "tests.browser.served", str(folder)]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=-1, text=True) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.terminate()
-        server.communicate(timeout=20)
+    folder = station.write(tmp_path_factory.mktemp("served") / "station", canary.server_port)
+    with serving("tests.browser.served", folder) as at:
+        yield at
 
 
 @pytest.fixture
-def page(address: str) -> Iterator[Page]:
+def page(address: str, browser: Browser) -> Iterator[Page]:
     """A tab at the page, in which nothing was asked yet."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        tab = browser.new_page()
-        tab.goto(address)
-        yield tab
-        browser.close()
+    context = browser.new_context()
+    yield opened(context.new_page(), address)
+    context.close()
 
 
-def ask(page: Page, question: str = QUESTION) -> None:
-    page.locator("#about p").wait_for(timeout=60_000)  # before it, the page listens to no click yet
+def ask(page: Page, question: str = QUESTION, number: int = 0) -> None:
     page.locator("#question textarea").fill(question)
     page.locator("#ask").click()
-    page.locator(".answer:not(.draft)").wait_for(timeout=60_000)
+    page.locator("#history .turn .answer").nth(number).wait_for(timeout=60_000)
 
 
 def test_a_question_is_asked_a_step_seen_and_a_citation_opened(page: Page) -> None:
     ask(page)
+    page.locator(".all-steps > summary").click()
     assert page.locator(".step", has_text="search").count() == 1
     assert page.locator("details.source[open]").count() == 0
     page.locator("a.cite").first.click()
@@ -74,11 +57,12 @@ def test_a_question_is_asked_a_step_seen_and_a_citation_opened(page: Page) -> No
     assert "HERON_RETENTION" in opened.locator("tr.cited").first.inner_text()
 
 
-def test_what_is_indexed_is_said_and_another_question_replaces_the_first(page: Page) -> None:
+def test_what_is_indexed_is_said_and_another_question_follows_the_first(page: Page) -> None:
     ask(page)
     assert "3 documents" in page.locator("#about").inner_text()
-    ask(page, "Zebras?")
-    page.locator(".answer.abstained").wait_for(timeout=60_000)
+    ask(page, "Zebras?", 1)
+    page.locator("#history .answer.abstained").wait_for(timeout=60_000)
+    assert page.locator("#history .turn").count() == 2
     assert page.locator("details.source").count() == 0
 
 
@@ -86,6 +70,7 @@ def test_nothing_is_fetched_from_elsewhere(page: Page, address: str, canary: Can
     elsewhere: list[str] = []
     page.on("request", lambda request: None if request.url.startswith(address) else elsewhere.append(request.url))
     page.reload()
+    page.locator("body[data-ready]").wait_for(timeout=60_000)
     ask(page, "A picture that must never load")
     for source in page.locator("details.source summary").all():
         source.click()

@@ -11,7 +11,7 @@ from agent.notes import Draft
 from agent.types import Citation, Fact
 from ingest.load import load
 from ingest.types import Document
-from ui import chat
+from ui.sources import Resolve
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Gradio's, when it is imported
 
@@ -22,7 +22,7 @@ class Desk:
         self.memory = folder / "memory.sqlite"
 
     @property
-    def resolve(self) -> chat.Resolve:
+    def resolve(self) -> Resolve:
         def resolved(path: str) -> Document | None:
             file = self.folder / path
             return load(file, path) if file.is_file() else None

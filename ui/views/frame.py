@@ -37,8 +37,15 @@ class Frame:
     tab and gives its handler what is to be opened. It was in the page, so it is as untrusted as a document.
     """
 
-    def __init__(self, blocks: gr.Blocks) -> None:
+    def __init__(self, blocks: gr.Blocks, head: gr.Column) -> None:
+        """`head` is the part above the tabs, which any view may add to: `with frame.head:`."""
         self._blocks = blocks
+        self.head = head
+        self.routes: dict[str, Callable[..., Any]] = {}
+
+    def serves(self, path: str, handler: Callable[..., Any]) -> None:
+        """Answer GET requests to a path, such as "/export/{session}", as FastAPI has it; behind the gate like all."""
+        self.routes[path] = handler
 
     def on_load(self, handler: Callable[..., Any], outputs: Any, **extra: Any) -> None:
         """Call when a browser opens the page."""

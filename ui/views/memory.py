@@ -12,8 +12,9 @@ from agent.memory import Memory
 from agent.notes import rechecked
 from agent.types import Citation, Fact, Note
 from ingest.errors import HopliteError, UserError
-from ui import chat, markup
+from ui import markup
 from ui.render import day, note_marks, place
+from ui.sources import Resolve
 from ui.views.frame import EVENTS, Frame, shown
 
 LISTED = 200
@@ -37,7 +38,7 @@ class Desk(Protocol):
         ...
 
     @property
-    def resolve(self) -> chat.Resolve: ...
+    def resolve(self) -> Resolve: ...
 
 
 class MemoryView:
