@@ -60,7 +60,7 @@ HELD_BY = {
     ),
     "a reader beside a writer": (
         "tests/retrieval/test_workspace.py::test_who_only_reads_is_waited_for_and_waits",
-        "tests/ui/test_app.py::test_a_desk_over_a_workspace_in_use_says_by_whom",
+        "tests/ui/test_chat_view.py::test_a_desk_over_a_workspace_in_use_says_by_whom",
         "tests/ui/test_commands.py::test_a_workspace_in_use_is_exit_code_3_with_the_holders_id",
     ),
     "a lock that was left": (
@@ -133,7 +133,7 @@ HELD_BY = {
         "tests/agent/test_bad_input.py::test_a_stop_kills_the_child_within_a_fifth_of_a_second",
         "tests/ui/test_ask_process.py::test_ctrl_c_ends_the_code_and_leaves_a_closed_trace",
         "tests/ui/test_chat_command.py::test_ctrl_c_stops_the_run_and_keeps_its_answer",
-        "tests/ui/test_app.py::test_stop_ends_the_run_of_its_own_session_alone",
+        "tests/ui/test_chat_view.py::test_stop_ends_the_run_of_its_own_session_alone",
         "tests/ui/test_index_process.py::test_ctrl_c_in_a_run_is_one_line_and_130",
     ),
     "a trace that cannot be written": (
