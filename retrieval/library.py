@@ -236,6 +236,11 @@ class Library:
             and (glob.reaches(each.path) if glob else words.lower() in each.path.lower())
         ]
 
+    def original(self, path: str) -> str:
+        """Return the document that a copy is stored with, "" for one that is stored for itself."""
+        entry = self._manifest.entry(path)
+        return entry.original if entry else ""
+
     def state(self, document: Listed) -> Literal["same", "changed", "gone"]:
         """Return what became of a document's file since it was indexed."""
         return _state(document)
@@ -248,6 +253,10 @@ class Library:
     def source_of(self, path: str) -> Source | None:
         """Return where a document came from and when; None where that was never noted."""
         return self._manifest.source_of(path)
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return where the documents came from, by prefix."""
+        return self._manifest.sources()
 
     def chunk_with(self, path: str, line: int, quote: str) -> Chunk | None:
         """Return the chunk of a document that holds a quote, white space aside; else the one at a line of the file;

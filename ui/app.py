@@ -35,13 +35,17 @@ if TYPE_CHECKING:
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
+    from ui.intake import Intake
     from ui.views.chat import ChatView
+    from ui.views.library import LibraryView
     from ui.views.memory import MemoryView
     from ui.views.traces import TracesView
 
     chat = ChatView(desk)
+    intake = Intake(desk)
     desk.before_close(chat.close)
-    return (chat, TracesView(desk), MemoryView(desk))
+    desk.before_close(intake.close)
+    return (chat, LibraryView(desk, intake), TracesView(desk), MemoryView(desk))
 
 
 def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Frame]:
@@ -91,7 +95,8 @@ def application(shown: Sequence[View], endpoints: Endpoints, *, port: int, acces
         show_error=False, max_file_size=arriving.file_limit, ssr_mode=False, enable_monitoring=False, pwa=False,
         mcp_server=False,
         theme=Theme(),
-        css=f"{_shipped('page.css')}\n{rules()}", head='<script src="/page.js" defer></script>',
+        css="\n".join((_shipped("page.css"), _shipped("library.css"), rules())),
+        head='<script src="/page.js" defer></script>',
     )  # fmt: skip
     return Gate(
         mounted,

@@ -8,6 +8,7 @@ back. A question that comes meanwhile is told so and can be asked again; nothing
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from agent.loop import Agent
     from agent.models import ChatModel
     from agent.plan import Plan
+    from agent.settings import Settings
     from agent.types import Clarify, Event, Form
     from ingest.types import Document
     from retrieval.collections import Collection
+    from retrieval.indexing import Removed
     from retrieval.library import Library
     from retrieval.types import SearchResult
     from retrieval.workspace import Workspace
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 
 _LOOKED_AT = 12  # documents, for questions to begin with
+_PATIENCE = 5.0  # seconds that removing waits for questions
 _LOOK = 0.1  # seconds between looks at whether indexing is not wanted any more
 
 
@@ -86,7 +90,7 @@ class Workdesk:
                 while self._users and go_on():
                     self._changed.wait(_LOOK)
                 if self._users:
-                    raise UserError("Stopped before it began: the library was still in use.")
+                    raise UserError("A question is still being answered. Try again when that is done.")
                 self._library = None
                 self._open.close()
             yield
@@ -152,6 +156,45 @@ class Workdesk:
     def memory(self) -> Path:
         """The file of the workspace's notes. Raises UserError where there is no workspace yet."""
         return self.home().memory
+
+    def settings(self) -> Settings:
+        """Return the settings in force."""
+        from agent.settings import load_settings
+
+        workspace = self.workspace
+        return load_settings(workspace.folder if workspace else None, self._chosen).settings
+
+    def roots(self) -> tuple[Path, ...]:
+        """Return the folders of this machine below which the page may index."""
+        from ui.roots import roots
+
+        return roots(self.settings(), self.workspace)
+
+    def make_home(self) -> Workspace:
+        """Return the workspace, made where there is none, as the command line would from here."""
+        from retrieval.indexing import workspace_for
+        from retrieval.workspace import create
+
+        if (found := self.workspace) is not None:
+            return found
+        place = workspace_for([], self._chosen_workspace)
+        return create(place.folder, place.base)
+
+    def remove(self, what: str) -> Removed:
+        """Forget a document, a folder or an address, by the name that the index shows it by.
+
+        Raises UserError where nothing is at it, and while questions are answered.
+        """
+        from retrieval import indexing, sources
+
+        home = self.home()
+        with self.library() as library:
+            listed = next((each.source for each in library.documents() if each.path == what), None)
+            known = sources.named(what, library.sources())
+        path = what if known else listed or str(home.base / what)
+        until = time.monotonic() + _PATIENCE
+        with self.set_aside(lambda: "Something is being removed.", go_on=lambda: time.monotonic() < until):
+            return indexing.remove([path], chosen=home.folder)
 
     def collections(self) -> tuple[Collection, ...]:
         """Return what a question can be asked in, by name. Raises UserError for a file of them that is damaged."""
