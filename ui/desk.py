@@ -49,6 +49,7 @@ class Workdesk:
         self._library: Library | None = None
         self._open = ExitStack()
         self._users = 0
+        self._said = False
         self._aside: Callable[[], str] | None = None  # says what the library is set aside for
         self._changed = threading.Condition()
         self._before_close: list[Callable[[], None]] = []
@@ -256,7 +257,9 @@ class Workdesk:
 
     def _opened(self) -> Library:
         if self._library is None:
-            self._library = self._open.enter_context(opened(self._chosen_workspace))
+            # What is missing for a search is said once, not at every opening.
+            self._library = self._open.enter_context(opened(self._chosen_workspace, searches=not self._said))
+            self._said = True
         return self._library
 
 

@@ -143,10 +143,9 @@ class Intake:
         try:
             with self._desk.set_aside(self.busy, go_on=lambda: not self._stop.is_set()):
                 report = self._run(wanted)
-        except Stopped:
-            self._over(said=self._kept())
         except HopliteError as error:
-            self._over(failed=str(error))
+            stopped = self._stop.is_set()  # in its middle, or while it waited for questions
+            self._over(said=self._kept() if stopped else "", failed="" if stopped else str(error))
         except Exception:
             _log.exception("What the page should have indexed failed.")
             self._over(failed="Something went wrong here; the terminal that serves this page shows what.")

@@ -92,7 +92,8 @@ def test_one_thing_is_indexed_at_a_time_and_stopping_before_it_began_does_nothin
         assert intake.stop()
         intake.join(5)
         assert intake.job is not None
-        assert intake.job.over
+        assert (intake.job.over, intake.job.failed) == (True, "")
+        assert "Stopped. 3 documents" in intake.job.said
     assert not intake.stop()
     assert "3 documents" in desk.about()
 
