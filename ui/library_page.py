@@ -234,7 +234,7 @@ def pages(number: int) -> int:
 
 
 def _line(each: Listed, state: str, opened: str) -> str:
-    about = f"{each.language or each.kind} · {megabytes(each.size)} · {counted(each.chunks, 'passage')}"
+    about = f"{each.language or each.kind} · {_size(each.size)} · {counted(each.chunks, 'passage')}"
     copy = f" · stored with {each.original}" if each.original else ""
     mark = "" if state == "same" else f" <span class=bad>{'gone' if state == 'gone' else 'changed'}</span>"
     current = " class=current" if each.path == opened else ""
@@ -367,6 +367,10 @@ def _removes(what: str) -> str:
 def names_of(chunks: Iterable[Chunk]) -> list[str]:
     """Return every name that these chunks mention, once."""
     return list(dict.fromkeys(name for chunk in chunks for name in chunk.mentions))
+
+
+def _size(size: int) -> str:
+    return f"{size / 1000:,.1f} kB" if size < 100_000 else megabytes(size)
 
 
 def _moment(moment: str | None) -> str:

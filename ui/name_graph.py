@@ -46,9 +46,9 @@ _DASHES: Mapping[Tie, str] = {
     "mentions": "1 3",
 }  # fmt: skip
 
-_WIDTH, _NODE, _MIDDLE, _ROW, _HEIGHT = 940, 300, 200, 52, 40
-_LETTERS = 36  # of a node's text
-_MIDDLE_LETTERS = 22
+_WIDTH, _NODE, _MIDDLE, _ROW, _HEIGHT = 860, 270, 170, 52, 40
+_LETTERS = 32  # of a node's text
+_MIDDLE_LETTERS = 18
 
 
 @dataclass(frozen=True, slots=True)
