@@ -20,8 +20,9 @@ from ui.access import Access
 from ui.connection import CONNECTIONS, Patient
 from ui.desk import Workdesk
 from ui.endpoints import Endpoints
-from ui.front import Front
+from ui.front import ROUTE, Front
 from ui.interrupt import terminable
+from ui.lazy import unseen
 from ui.login import Login
 from ui.security import Gate
 from ui.serving import announced
@@ -31,6 +32,9 @@ from ui.views.frame import Frame, View
 if TYPE_CHECKING:
     import gradio as gr
     from starlette.types import ASGIApp
+
+ROUTES = (ROUTE, "/export/{session}")
+"""What the page serves beside Gradio's own; the gate refuses any other."""
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
@@ -49,8 +53,8 @@ def views(desk: Workdesk) -> tuple[View, ...]:
 
 
 def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Frame]:
-    """Return the page's components, each view wired to its own handlers, with the API beside them, and the frame that
-    they were made in."""
+    """Return the page's components, each view wired to its own handlers, the API beside them, and the frame that the
+    views were made in."""
     import gradio as gr
 
     from ui import markup
@@ -69,8 +73,8 @@ def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Fram
     return built, frame
 
 
-def application(shown: Sequence[View], endpoints: Endpoints, *, port: int, access: Access, arriving: Arriving) -> Gate:
-    """Return the whole application, behind its gate. `arriving` is open: Gradio looks up now where files arrive."""
+def page(shown: Callable[[], Sequence[View]], endpoints: Endpoints, *, port: int, arriving: Arriving) -> ASGIApp:
+    """Return the page, before which a gate belongs. `arriving` is open: Gradio looks up now where files arrive."""
     import gradio as gr
     from fastapi import FastAPI
     from fastapi.responses import Response
@@ -84,12 +88,13 @@ def application(shown: Sequence[View], endpoints: Endpoints, *, port: int, acces
     def script() -> Response:
         return Response(_shipped("page.js"), media_type="text/javascript")
 
-    built, frame = blocks(shown, endpoints)
+    built, frame = blocks(shown(), endpoints)
+    for path, handler in frame.routes.items():
+        assert path in ROUTES, f"the gate is not told of {path}"
+        app.get(path, response_model=None)(handler)
     # Gradio looks at which files a call names only in what it launched itself. The gate looks too.
     built.has_launched = True
-    for path, handler in frame.routes.items():
-        app.get(path, response_model=None)(handler)
-    mounted = gr.mount_gradio_app(
+    mounted: ASGIApp = gr.mount_gradio_app(
         app, built, "/",
         server_name="127.0.0.1", server_port=port, footer_links=[], run_history=False, allowed_paths=[],
         show_error=False, max_file_size=arriving.file_limit, ssr_mode=False, enable_monitoring=False, pwa=False,
@@ -98,42 +103,57 @@ def application(shown: Sequence[View], endpoints: Endpoints, *, port: int, acces
         css="\n".join((_shipped("page.css"), _shipped("library.css"), rules())),
         head='<script src="/page.js" defer></script>',
     )  # fmt: skip
+    return mounted
+
+
+def gated(app: ASGIApp, *, port: int, access: Access, arriving: Arriving) -> Gate:
+    """Return an application behind the gate."""
     return Gate(
-        mounted,
+        app,
         hosts=access.hosts(port),
         origins=access.origins(port),
         login=Login(access.password, port) if access.password else None,
         arriving=arriving,
-        routes=frame.routes,
+        routes=ROUTES,
     )
 
 
 def serve(
-    desk: Workdesk, *, access: Access, port: int, on_ready: Callable[[str], None], file_limit: int = FILE_LIMIT
+    desk: Workdesk,
+    *,
+    access: Access,
+    port: int,
+    on_ready: Callable[[str], None],
+    file_limit: int = FILE_LIMIT,
+    at_once: bool = True,
 ) -> None:
     """Serve the page until the process is told to stop; `on_ready` gets its address.
 
-    `port` 0 takes any that is free; `file_limit` is the bytes of one file that is added. Raises UserError for an
-    address or a port that cannot be listened at.
+    `port` 0 takes any that is free; `file_limit` is the bytes of one file that is added. `at_once`: the address is told
+    while the page is still being made, and one that says so stands in for it. Raises UserError for an address or a port
+    that cannot be listened at.
     """
     with (
         _listening(access.host, port) as listening,
         arriving(desk.workspace, file_limit=file_limit) as folder,
     ):
         port = listening.getsockname()[1]
-        front = Front(
-            lambda: application(views(desk), Endpoints(desk), port=port, access=access, arriving=folder),
-            stop=lambda: setattr(running, "should_exit", True),
-        )
-        running = server(front)
+
+        def make() -> ASGIApp:
+            with unseen("mcp"):  # Gradio takes half a second for it, for a server that the page never starts
+                import gradio  # noqa: F401
+            return page(lambda: views(desk), Endpoints(desk), port=port, arriving=folder)
+
+        front = Front(make, stop=lambda: setattr(serving, "should_exit", True)) if at_once else None
+        serving = server(gated(front or make(), port=port, access=access, arriving=folder))
         with announced(desk.workspace, access.address(port)), terminable():
             on_ready(access.address(port))
-            running.run(sockets=[listening])
-        if front.failed is not None:
+            serving.run(sockets=[listening])
+        if front is not None and front.failed is not None:
             raise front.failed
 
 
-def server(app: ASGIApp) -> uvicorn.Server:
+def server(app: Gate) -> uvicorn.Server:
     """Return what listens for the application: HTTP alone, and nobody's word on who somebody else is."""
     return uvicorn.Server(
         uvicorn.Config(

@@ -1,7 +1,7 @@
 """What answers while the page is being made: Gradio takes seconds to import, and nobody should look at a blank tab.
 
-It holds nothing of the workspace, so it stands before the gate: a page that says what goes on, and a request that is
-answered when the real page can be.
+It stands behind the gate, as the page itself does, and holds nothing of the workspace: a page that says what goes on,
+and a request that is answered when the real page can be.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_POLICY = b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'"
-_TYPES = {"starting.html": b"text/html; charset=utf-8", "starting.css": b"text/css", "starting.js": b"text/javascript"}
+_FILES = {
+    "": ("starting.html", b"text/html; charset=utf-8"),
+    "style": ("starting.css", b"text/css"),
+    "script": ("starting.js", b"text/javascript"),
+}
+ROUTE = "/starting/{what}"
+"""What is asked for by the page that says so, for the gate."""
 STARTED = "/starting/done"
 """Answered when the page is there."""
 
@@ -47,9 +52,8 @@ class Front:
         elif scope["method"] not in ("GET", "HEAD"):
             await _send(send, 503, b"text/plain", b"This page is starting. Try again in a moment.")
         else:
-            name = scope["path"].removeprefix("/starting/")
-            name = name if name in _TYPES else "starting.html"
-            await _send(send, 200, _TYPES[name], (resources.files("ui") / name).read_bytes())
+            name, kind = _FILES.get(scope["path"].removeprefix("/starting/"), _FILES[""])
+            await _send(send, 200, kind, (resources.files("ui") / name).read_bytes())
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -122,9 +126,9 @@ class _Lifespan:
 
 async def _send(send: Send, status: int, kind: bytes, body: bytes) -> None:
     headers = [
-        (b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store"),
-        (b"content-security-policy", _POLICY), (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-    ]  # fmt: skip
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

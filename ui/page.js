@@ -97,9 +97,8 @@ const keepOpen = (within) => {
 
 // The newest is kept in view, unless the person looks at something above it.
 let atEnd = true;
-addEventListener("scroll", () => {
-  atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
-}, { passive: true });
+const below = () => (document.querySelector("#talk")?.getBoundingClientRect().bottom ?? 0) - innerHeight;
+addEventListener("scroll", () => { atEnd = below() <= 120; }, { passive: true });
 
 const remember = () => {
   const address = document.querySelector("#here")?.textContent.trim() ?? "";
@@ -136,7 +135,7 @@ new MutationObserver((changes) => {
   const touched = changes.some((change) => change.target.closest?.("#history, #live, #draft"));
   if (!touched) return;
   keepOpen(document.querySelector("#talk") ?? document);
-  if (atEnd) scrollTo({ top: document.documentElement.scrollHeight });
+  if (atEnd && below() > 0) scrollBy({ top: below() });
 }).observe(document.documentElement, { childList: true, subtree: true, characterData: true });
 
 const system = matchMedia("(prefers-color-scheme: dark)");

@@ -33,10 +33,10 @@ UPLOAD = "/gradio_api/upload"
 _SERVED = re.compile(
     r"/(config/?|theme\.css|page\.js|favicon\.ico|robots\.txt|manifest\.json|login|logout)?"
     r"|/(assets|static)/[\w./@-]+"
-    r"|/gradio_api/(info/?|openapi\.json|theme\.css|startup-events|heartbeat/[\w-]+|queue/(join|data)|cancel"
+    r"|/gradio_api/(info/?|openapi\.json|theme\.css|startup-events|heartbeat/[\w-]+|queue/(join|data)|run/predict/?|cancel"
     r"|call/(v2/)?\w+/?|call/\w+/[\w-]+|upload|upload_progress)"
 )
-_CALLS = ("/gradio_api/queue/join", "/gradio_api/call/")
+_CALLS = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/call/")
 _KEPT = ("/assets/", "/static/")
 
 

@@ -111,6 +111,7 @@ class Talk:
         self._conversation.restore([told for turn in turns if (told := turn.told)])
         self._state = State(0, tuple(turns))
         self._changed = threading.Condition()
+        self._keeping = threading.Lock()
         self._stop = False
         self._go: Plan | None = None  # the plan that was started, while one waits
         self._reply: str | None = None
@@ -120,6 +121,11 @@ class Talk:
     def state(self) -> State:
         """How it stands."""
         return self._state
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is under way, and all that was is kept."""
+        return self._thread is None or not self._thread.is_alive()
 
     def ask(self, wish: Wish) -> None:
         """Begin with a question. Raises UserError while another is under way."""
@@ -172,7 +178,7 @@ class Talk:
             turns[number] = replace(turns[number], rating=value)
             self._set(turns=tuple(turns))
         self.remark(number, "")
-        self._keep(self.id, turns)
+        self._note()
         return turns[number]
 
     def remark(self, number: int, reason: str) -> None:
@@ -201,7 +207,8 @@ class Talk:
             failed = "Something went wrong here; the terminal that serves this page shows what. Ask again."
         with self._changed:
             live = self._state.live
-            self._set(live=None, failed=failed, lost=live.turn if live and failed else None)
+            if live is not None and live.wish is wish:  # the next question may be under way by now
+                self._set(live=None, failed=failed, lost=live.turn if failed else None)
 
     def _answer(self, wish: Wish) -> None:
         known = self._conversation.turns
@@ -270,20 +277,25 @@ class Talk:
             return True
 
     def _over(self, wish: Wish, seconds: float, after: int) -> None:
-        """Keep the turn, and only then show that the run is over: whoever sees that finds it kept."""
+        """Show that the run is over, and then note it: a disk may be slow."""
         live, before, replaced = self._state.live, self._state.turns[:after], self._state.turns[after:]
         if live is None or live.turn.answer is None:
             return
         parts = tuple(part.text for part in live.plan.parts) if live.plan else ()
         turns = (*before, replace(live.turn, seconds=seconds, parts=parts))[-MOST_TURNS:]
+        with self._changed:
+            self._set(turns=turns, live=None)
         if self._stop:
             score(live.turn.answer.trace_id, STOPPED, 1.0)
         for turn in replaced:
             name = REGENERATED if turn.question == wish.question else EDITED
             score(turn.answer.trace_id if turn.answer else None, name, 1.0)
-        self._keep(self.id, turns)
-        with self._changed:
-            self._set(turns=turns, live=None)
+        self._note()
+
+    def _note(self) -> None:
+        """Keep the turns as they are now, one writer at a time, so that nothing older takes their place."""
+        with self._keeping:
+            self._keep(self.id, self._state.turns)
 
     def _happened(self, event: Event) -> None:
         with self._changed:

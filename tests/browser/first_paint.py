@@ -38,7 +38,18 @@ def measure(browser: Browser, folder: Path) -> Measured:
     """Serve the folder's workspace and open the page as soon as its address is told."""
     page = browser.new_page()
     begun = time.time()
-    command = [sys.executable, "-m", "ui.cli", "serve", "--port", "0", "--model", "none", "--workspace", str(folder)]
+    command = [
+        sys.executable,
+        "-c",
+        "from ui.cli import main; main()",
+        "serve",
+        "--port",
+        "0",
+        "--model",
+        "none",
+        "--workspace",
+        str(folder),
+    ]
     with subprocess.Popen(command, stderr=-1, text=True) as server:
         try:
             assert server.stderr is not None

@@ -105,7 +105,7 @@ def main(folder: Path, port: int) -> None:
         index([folder])
         with Workdesk(folder / ".hoplite", {"model": "none"}) as desk:
             patch.setattr(Workdesk, "agent", lambda self, *_, **__: Hostile(self._opened(), port))
-            serve(desk, access=Access(), port=0, on_ready=click.echo)
+            serve(desk, access=Access(), port=0, on_ready=click.echo, at_once=False)
 
 
 if __name__ == "__main__":

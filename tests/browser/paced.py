@@ -21,6 +21,7 @@ from ingest.load import load
 from retrieval.types import Passage
 from tests.ui import station
 from ui import app
+from ui.access import access
 from ui.sources import Resolve
 
 QUOTE = "HERON_RETENTION = 45"
@@ -72,6 +73,10 @@ class Desk:
         return lambda path: load(self._folder / path, path)
 
     @property
+    def workspace(self) -> None:
+        """There is none."""
+
+    @property
     def sessions(self) -> Path:
         return self._folder / "sessions.sqlite"
 
@@ -91,7 +96,8 @@ def main(folder: Path) -> None:
 
     desk = Desk(station.write(folder))
     app.views = lambda desk: (ChatView(desk),)  # type: ignore[assignment,arg-type]
-    app.serve(desk, host="127.0.0.1", port=0, on_ready=click.echo)  # type: ignore[arg-type]
+    who = access("127.0.0.1", (), None, {})
+    app.serve(desk, access=who, port=0, on_ready=click.echo)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

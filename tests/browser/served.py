@@ -23,7 +23,7 @@ def main(folder: Path, *names: str) -> None:
         who = access("127.0.0.1", names, None, os.environ)
         index([folder])
         with Workdesk(folder / ".hoplite", {"model": "none"}) as desk:
-            serve(desk, access=who, port=0, on_ready=click.echo)
+            serve(desk, access=who, port=0, on_ready=click.echo, at_once=False)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.test_page import CHROMIUM, QUIET, ask
+from tests.browser.conftest import CHROMIUM, QUIET
+from tests.browser.test_page import ask
 from tests.ui import station
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def test_who_knows_the_password_gets_in_asks_and_leaves(page: Page, address: str
     assert page.get_by_role("alert").inner_text() == "That is not the password."
     log_in(page, PASSWORD)
     page.wait_for_url(address)
+    page.locator("body[data-ready]").wait_for(timeout=60_000)
     ask(page)
     assert page.locator("a.cite").count() > 0
     assert page.evaluate("document.cookie") == ""

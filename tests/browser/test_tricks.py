@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 
 from tests.browser import hostile
 from tests.browser.canary import Canary, watching
-from tests.browser.test_page import CHROMIUM, QUIET
+from tests.browser.conftest import CHROMIUM, QUIET
 from tests.browser.tricks import ELSEWHERE, WORKS, mark, tricks
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ALLOWED = {"a", "b", "br", "code", "details", "div", "h1", "h2", "h3", "i", "li"
 
 def ask(page: Page) -> None:
     """Ask a question that is a trick itself, and open all that folds."""
-    page.locator("#about p").wait_for(timeout=60_000)
+    page.locator("body[data-ready]").wait_for(timeout=60_000)
     page.locator("#question textarea").fill(f'What? <img src="http://{ELSEWHERE}/q.png"> ![x](http://{ELSEWHERE}/q)')
     page.locator("#ask").click()
     page.locator("details.source").first.wait_for(timeout=60_000)
@@ -41,7 +41,7 @@ def ask(page: Page) -> None:
 
 
 PLACES: dict[str, tuple[Callable[[Page], None], tuple[str, ...]]] = {
-    "chat": (ask, ("#answer", "#steps", "#sources")),
+    "chat": (ask, ("#history .answer", "#history .steps", "#sources")),
 }
 """For each view what has to be done, and the parts of it in which every trick has to be seen."""
 

@@ -56,7 +56,7 @@ def main(folder: Path, *names: str) -> None:
         who = access("127.0.0.1", names, None, os.environ)
         index([folder])
         with Workdesk(folder / ".hoplite", {"model": "none"}) as desk:
-            app.serve(desk, access=who, port=0, on_ready=click.echo, file_limit=FILE_LIMIT)
+            app.serve(desk, access=who, port=0, on_ready=click.echo, file_limit=FILE_LIMIT, at_once=False)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,11 @@ class Browser:
         return self
 
     def asks(self, question: str, *how: Any) -> Browser:
-        return self.does(self.view.ask, question, *how).watches()
+        self.does(self.view.ask, question, *how).watches()
+        self.view.tab(self.session).talk.join(
+            0 if self.view.tab(self.session).talk.state.live else 10
+        )  # until it is kept
+        return self
 
 
 def view(desk: Desk) -> ChatView:

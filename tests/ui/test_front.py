@@ -63,7 +63,7 @@ def test_a_page_of_ours_answers_until_the_real_one_does() -> None:
 
     async def inside() -> None:
         assert b"Opening the page" in (await get(front))[1]["body"]
-        assert b"location.reload" in (await get(front, "/starting/starting.js"))[1]["body"]
+        assert b"location.reload" in (await get(front, "/starting/script"))[1]["body"]
         assert (await get(front, "/gradio_api/queue/join", "POST"))[0]["status"] == 503
         waiting = asyncio.create_task(get(front, STARTED))
         await asyncio.sleep(0.05)
@@ -93,9 +93,6 @@ def test_a_page_that_cannot_be_made_stops_the_server_and_says_why() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/starting/../app.py", "/starting/page.css", "/etc/passwd"])
-def test_it_serves_its_own_three_files_and_nothing_else_and_lets_nothing_in(path: str) -> None:
-    [start, body] = asyncio.run(get(Front(lambda: page, stop=lambda: None), path))
+def test_it_serves_its_own_three_files_and_nothing_else(path: str) -> None:
+    [_, body] = asyncio.run(get(Front(lambda: page, stop=lambda: None), path))
     assert b"Opening the page" in body["body"]
-    policy = dict(start["headers"])[b"content-security-policy"]
-    assert b"default-src 'none'" in policy
-    assert b"unsafe" not in policy

@@ -25,11 +25,13 @@ def test_a_package_cannot_be_imported_where_it_is_unseen_and_can_be_afterwards(
 
 
 def test_the_page_is_served_without_the_package_of_the_other_protocol() -> None:
-    """What a process has imported that is about to open its workspace."""
+    """What a process has imported before it opens its workspace, and when the page is there."""
     code = (
-        "import atexit, sys; from ui.commands.serve import serve; from ui.desk import Workdesk; "
-        "Workdesk.__enter__ = lambda desk: sys.exit(); "
-        "atexit.register(lambda: print('gradio' in sys.modules, 'mcp' in sys.modules)); serve.main([])"
+        "import sys, types; from ui import app; from ui.access import access; from ui.desk import Workdesk; "
+        "print('gradio' in sys.modules); app.page = lambda *a, **k: None; "
+        "app.server = lambda app: types.SimpleNamespace(run=lambda sockets: None); "
+        "app.serve(Workdesk(None, {}), access=access('127.0.0.1', (), None, {}), port=0, on_ready=id, at_once=False); "
+        "print('gradio' in sys.modules, 'mcp' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert ran.stdout.split() == ["True", "False"], ran.stderr
+    assert ran.stdout.split() == ["False", "True", "False"], ran.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -27,7 +28,7 @@ def talk(desk: Desk, lines: Lines | None = None, keep: Callable[..., None] = lam
 
 
 def over(one: Talk) -> Talk:
-    until(lambda: one.state.live is None)
+    until(lambda: one.resting)
     return one
 
 
@@ -56,6 +57,22 @@ def test_a_second_question_at_the_same_time_is_refused() -> None:
     over(one)
 
 
+def test_the_next_question_need_not_wait_until_the_last_answer_is_kept() -> None:
+    slow = threading.Event()
+    one = talk(desk := Desk(), keep=lambda id, turns: slow.wait(5) and None)
+    one.ask(Wish("first"))
+    until(lambda: desk.agents and desk.agents[0].begun.is_set())
+    desk.agents[0].go.set()
+    until(lambda: one.state.turns)
+    one.ask(Wish("second"))
+    until(lambda: len(desk.agents) == 2 and desk.agents[1].begun.is_set())
+    slow.set()
+    time.sleep(0.05)
+    assert one.state.live is not None
+    desk.agents[1].go.set()
+    until(lambda: len(one.state.turns) == 2)
+
+
 def test_a_stop_keeps_the_partial_answer_and_is_a_score(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[str] = []
     monkeypatch.setattr("ui.talk.score", lambda trace, name, value, comment="": noted.append(name))
@@ -65,8 +82,9 @@ def test_a_stop_keeps_the_partial_answer_and_is_a_score(monkeypatch: pytest.Monk
     begun = time.monotonic()
     assert one.stop()
     assert one.state.live is None or one.state.live.phase == "stopping"
-    over(one)
+    until(lambda: one.state.live is None)
     assert time.monotonic() - begun < 0.3
+    over(one)
     assert one.state.turns[0].answer == Answer("q", "so far on q", False, stopped="stop")
     assert noted == ["stopped"]
     assert not one.stop()

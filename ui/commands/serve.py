@@ -52,12 +52,10 @@ def serve(
     """
     from agent.settings import load_settings
     from ui.access import access, told
-    from ui.lazy import unseen
 
     who = access(host, names, password_file, os.environ)
     settings = load_settings(overrides=chosen).settings  # a wrong key is said now, not at the first question
-    with unseen("mcp"):  # Gradio takes half a second for it, for a server that the page never starts
-        from ui.app import serve as run
+    from ui.app import serve as run
     from ui.desk import Workdesk
     from ui.uploads import MB
 

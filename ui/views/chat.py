@@ -306,7 +306,7 @@ class ChatView:
             shown_ones = {tab.talk.id for tab in self._tabs.values()}
             kept = self._sessions is not None and not self._sessions.problem
             for id, talk in list(self._talks.items()):
-                if kept and id not in shown_ones and talk.state.live is None:
+                if kept and id not in shown_ones and talk.resting:
                     del self._talks[id]
 
     def close(self) -> None:
@@ -351,17 +351,21 @@ class ChatView:
             return
         tab.watched, seen = True, None
         try:
-            while self._tabs.get(session) is tab:
+            while tab.watched and self._tabs.get(session) is tab:
                 talk, state = tab.talk, tab.talk.state
                 if (now := (talk.id, state.version, tab.changes)) != seen:
                     seen = now
                     yield await self._difference(tab)
                 elif state.live is None or state.live.phase in ("unclear", "planned"):
-                    return
+                    # In one go with the look at the state: what is asked from here on is watched anew.
+                    tab.watched = False
                 else:
                     await asyncio.sleep(_PAUSE)
-        finally:
+        except BaseException:
             tab.watched = False
+            raise
+        # Gradio says the last thing once more when it is over, when the person may have typed already.
+        yield {"here": self._address(tab)}
 
     async def _difference(self, tab: Tab) -> dict[str, Any]:
         """What a tab was not told yet; "here" at least, because Gradio takes nothing for an error."""
