@@ -79,7 +79,7 @@ def test_a_file_is_dropped_and_removed_again(page: Page, tmp_path: Path) -> None
     page.locator("#library-list a", has_text="uploads/plan.md").wait_for(state="detached", timeout=30_000)
 
 
-def test_a_collection_is_made_and_filters_the_list(page: Page) -> None:
+def test_a_collection_is_made_filters_the_list_and_is_asked_in(page: Page) -> None:
     page.locator("#library-collections").get_by_text("Collections, to ask").click()
     page.locator("#collection-name textarea").fill("code")
     page.locator("#collection-globs textarea").fill("src/*")
@@ -88,3 +88,11 @@ def test_a_collection_is_made_and_filters_the_list(page: Page) -> None:
     page.locator("#library-within input").click()
     page.get_by_role("option", name="code").click()
     page.locator("#library-list", has_text="1 to 2 of 2").wait_for(timeout=30_000)
+    page.locator("#view-chat-button").click()
+    page.locator("#ask-in input").click()
+    page.get_by_role("option", name="code").click()
+    page.locator("#question textarea").fill("Readings older than how many days are deleted every night?")
+    page.locator("#ask").click()
+    page.locator("#history .turn .answer").wait_for(timeout=60_000)
+    cited = page.locator("#sources details.source summary").all_inner_texts()
+    assert [each for each in cited if "guide.md" in each] == [], "what lies outside is not cited"

@@ -185,16 +185,17 @@ def test_a_link_reads_no_address_again_that_was_not_read_before(view: LibraryVie
 
 def test_collections_are_made_renamed_and_deleted_on_the_page(view: LibraryView) -> None:
     assert view.collected()[0]["choices"] == ["New collection"]
-    *_, said = view.saved("New collection", "code", "src/*\n\n")
+    *_, said, within = view.saved("New collection", "code", "src/*\n\n")
     assert "2 documents in it" in said
+    assert (within["choices"], within["visible"], "value" in within) == (["Everything", "code"], True, False)
     name, globs, counted = view.chosen("code")
     assert (name, globs) == ("code", "src/*")
     assert "2 documents in it" in counted
-    chosen, *_, within, _ = view.saved("code", "Source", "src/*\nguide.md")
+    chosen, *_, within = view.saved("code", "Source", "src/*\nguide.md")
     assert (chosen["choices"], chosen["value"]) == (["New collection", "Source"], "Source")
-    assert within["choices"] == ["Everything", "Source"]
-    assert "This is no collection" in view.saved("New collection", "", "x")[-1]
-    assert "Choose a collection first" in view.deleted("New collection")[-1]
+    assert (within["choices"], within["value"]) == (["Everything", "Source"], "Everything")
+    assert "This is no collection" in view.saved("New collection", "", "x")[-2]
+    assert "Choose a collection first" in view.deleted("New collection")[-2]
     assert view.deleted("Source")[0]["choices"] == ["New collection"]
 
 
@@ -208,7 +209,7 @@ def test_without_a_workspace_every_part_says_what_to_do(tmp_path: Path, monkeypa
             view.state(),
             view.listed()[0],
             view.opened("doc:a.md")[0],
-            view.saved("New collection", "a", "*")[-1],
+            view.saved("New collection", "a", "*")[-2],
         ):
             assert "There is no workspace" in html
         assert followed(view) == ""

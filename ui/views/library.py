@@ -72,8 +72,9 @@ class LibraryView:
                     )  # fmt: skip
                     kind = gr.Dropdown(list(_KINDS), value="All kinds", label="Kind", scale=2, elem_id="library-kind")
                     within = gr.Dropdown(
-                        [EVERYTHING], value=EVERYTHING, label="Collection", scale=2, elem_id="library-within"
-                    )
+                        [EVERYTHING], value=EVERYTHING, label="Collection", scale=2, visible=False,
+                        elem_id="library-within",
+                    )  # fmt: skip
                 listed = shown("library-list")
                 with gr.Row():
                     before = gr.Button("Previous", size="sm", interactive=False, min_width=80)
@@ -89,7 +90,7 @@ class LibraryView:
                         keep = gr.Button("Save", size="sm", elem_id="collection-save")
                         lose = gr.Button("Delete", size="sm", variant="stop", elem_id="collection-delete")
                     said = shown("collection-said")
-            with gr.Column(scale=7, min_width=280):
+            with gr.Column(scale=7, min_width=280, elem_id="library-opened"):
                 with gr.Group(visible=False, elem_id="library-confirm") as confirm:
                     asked = shown("library-asked")
                     with gr.Row():
@@ -99,11 +100,21 @@ class LibraryView:
         filters = [words, kind, within, page, opened]
         paged = [listed, page, before, after]
         places = [detail, confirm, asked, removing, opened]
-        collected = [chosen, called, globs, within, said]
+        boxes = [within, *frame.collections]
+        collected = [chosen, called, globs, said, *boxes]
 
         async def follow() -> AsyncIterator[str]:
             async for html in self.follow():
                 yield html
+
+        def for_each_box(handler: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
+            """Have the choices that a handler gives last, given to every box in which a collection is chosen."""
+
+            def handled(*words: Any) -> tuple[Any, ...]:
+                *own, choices = handler(*words)
+                return (*own, *(choices for _ in boxes))
+
+            return handled
 
         def followed(event: Any) -> None:
             """Show the progress to its end, and then what is different."""
@@ -124,11 +135,11 @@ class LibraryView:
         )
         no.click(self.kept, None, [confirm, removing], **EVENTS)
         chosen.change(self.chosen, chosen, [called, globs, said], **EVENTS)
-        keep.click(self.saved, [chosen, called, globs], collected, **EVENTS)
-        lose.click(self.deleted, chosen, collected, **EVENTS)
+        keep.click(for_each_box(self.saved), [chosen, called, globs], collected, **EVENTS)
+        lose.click(for_each_box(self.deleted), chosen, collected, **EVENTS)
         frame.on_load(self.state, state)
         frame.on_load(self.first, paged)
-        frame.on_load(self.collected, collected)
+        frame.on_load(for_each_box(self.collected), collected)
         frame.on_load(follow, job, concurrency_limit=None)
 
     # Adding -----------------------------------------------------------------------------------------------------------
@@ -329,19 +340,21 @@ class LibraryView:
 
     # Collections ------------------------------------------------------------------------------------------------------
 
-    def collected(self, chosen: str = _NEW, said: str = "") -> tuple[Any, str, str, Any, str]:
-        """Return the collections to choose from, the chosen one's name and globs, and the filter's choices."""
+    def collected(self, chosen: str = _NEW, said: str = "", *, gone: bool = False) -> tuple[Any, str, str, str, Any]:
+        """Return the collections to choose from, the chosen one's name and globs, what is said, and the choices of
+        every other box; `gone`: one that may be chosen there has its name no more."""
         try:
             found = {each.name: each for each in self._desk.collections()}
         except HopliteError as error:
-            return gr.update(choices=[_NEW], value=_NEW), "", "", gr.update(), library_page.problem(str(error))
+            return gr.update(choices=[_NEW], value=_NEW), "", "", library_page.problem(str(error)), gr.update()
         one = found.get(chosen)
+        boxes: dict[str, Any] = {"choices": [EVERYTHING, *found], "visible": bool(found)}
         return (
             gr.update(choices=[_NEW, *found], value=one.name if one else _NEW),
             one.name if one else "",
             "\n".join(one.globs) if one else "",
-            gr.update(choices=[EVERYTHING, *found]),
             said,
+            gr.update(**boxes, **({"value": EVERYTHING} if gone else {})),
         )
 
     def chosen(self, chosen: str) -> tuple[Any, Any, Any]:
@@ -354,24 +367,25 @@ class LibraryView:
         except HopliteError as error:
             return gr.update(), gr.update(), library_page.problem(str(error))
 
-    def saved(self, chosen: str, called: str, globs: str) -> tuple[Any, Any, Any, Any, str]:
+    def saved(self, chosen: str, called: str, globs: str) -> tuple[Any, Any, Any, str, Any]:
         """Make a collection, or change the chosen one, its name too."""
         try:
             instead = "" if chosen == _NEW else chosen
             made = save(self._desk.home().collections, called, globs.splitlines(), instead_of=instead)
         except HopliteError as error:
-            return gr.update(), gr.update(), gr.update(), gr.update(), library_page.problem(str(error))
-        return self.collected(made.name, self._counted(made.globs))
+            return gr.update(), gr.update(), gr.update(), library_page.problem(str(error)), gr.update()
+        return self.collected(made.name, self._counted(made.globs), gone=bool(instead) and instead != made.name)
 
-    def deleted(self, chosen: str) -> tuple[Any, Any, Any, Any, str]:
+    def deleted(self, chosen: str) -> tuple[Any, Any, Any, str, Any]:
         """Forget the chosen collection; its documents stay."""
         try:
             if chosen == _NEW:
                 raise UserError("Choose a collection first.")
             delete(self._desk.home().collections, chosen)
         except HopliteError as error:
-            return gr.update(), gr.update(), gr.update(), gr.update(), library_page.problem(str(error))
-        return self.collected(said=f"<p class=note>{markup.escaped(chosen)} is deleted; its documents stay.</p>")
+            return gr.update(), gr.update(), gr.update(), library_page.problem(str(error)), gr.update()
+        said = f"<p class=note>{markup.escaped(chosen)} is deleted; its documents stay.</p>"
+        return self.collected(said=said, gone=True)
 
     def _counted(self, globs: Sequence[str]) -> str:
         try:
