@@ -127,6 +127,13 @@ def semble(python: str, folder: Path, questions: Sequence[Question]) -> list[lis
     return [list(dict.fromkeys(paths)) for paths in json.loads(done.stdout)]
 
 
+def version_of(package: str, python: str) -> str:
+    """Return which version of a package an interpreter has. Raises CalledProcessError where it has none."""
+    asked = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+    done = subprocess.run([python, "-c", asked, package], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - as above
+    return done.stdout.strip()
+
+
 def asked_of(folder: Path, chosen: Path | None, indexed: Sequence[str], *, as_cited: bool) -> tuple[Question, ...]:
     """Return the questions about a folder. Raises UserError where there is no set of its name or a gold file is not
     indexed."""
@@ -211,7 +218,8 @@ def main(
     reports["all"] = rows(asked, together)
     if as_json:
         shown = {title: {name: asdict(row) for name, row in scored.items()} for title, scored in reports.items()}
-        click.echo(json.dumps({"questions": len(asked), "reports": shown}, indent=1))
+        versions = {"semble": version_of("semble", against)} if against else {}
+        click.echo(json.dumps({"questions": len(asked), "reports": shown, "versions": versions}, indent=1))
     else:
         click.echo("\n\n".join(_shown(title, scored) for title, scored in reports.items()))
 

@@ -34,7 +34,7 @@ def comparison_table(comparison: Comparison) -> str:
         [
             f"{comparison.questions} questions that both answered",
             *_aligned(rows),
-            *_before_believing(comparison, floors=floors),
+            *before_believing(comparison, floors=floors),
             *_slices(comparison),
             *_changed(f"fixed, by {comparison.right_by}", comparison.fixed, comparison.runs),
             *_changed(f"broken, by {comparison.right_by}", comparison.broken, comparison.runs),
@@ -83,7 +83,8 @@ def strength_table(strengths: Sequence[Strength]) -> str:
     return "\n".join(_aligned(rows))
 
 
-def _before_believing(comparison: Comparison, *, floors: bool) -> list[str]:
+def before_believing(comparison: Comparison, *, floors: bool) -> list[str]:
+    """Return what a reader should know before believing a comparison. `floors`: questions were asked several times."""
     lines = []
     if not floors:
         lines.append("No question was repeated, so that what asking again changes is unknown: `eval run --repeat`.")

@@ -6,7 +6,7 @@ read every candidate anew; the third finds its vectors cached.
 
 from __future__ import annotations
 
-import sys
+import json
 import time
 from importlib import resources
 from pathlib import Path
@@ -30,19 +30,28 @@ def seconds(library: Library, queries: list[str], *, rerank: bool) -> tuple[list
     return taken, busy
 
 
-def main(folder: str) -> None:
+@click.command()
+@click.argument("folder", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, in seconds.")
+def main(folder: Path, as_json: bool) -> None:
     """Print the median and the longest of each round."""
     with resources.as_file(resources.files("evals.sets") / "django.jsonl") as file:
         queries = [question.question for question in load_questions(file)]
-    with Library(find(Path(folder))) as library:
+    rounds: dict[str, dict[str, float]] = {}
+    with Library(find(folder)) as library:
         library.search("load the models first")
         for label, rerank in (("without the transformer", False), ("with it, nothing cached", True), ("cached", True)):
             taken, busy = seconds(library, queries, rerank=rerank)
-            click.echo(
-                f"{label:25} median {1000 * median(taken):5.0f} ms, longest {1000 * max(taken):5.0f} ms, "
-                f"processor {1000 * median(busy):5.0f} ms"
-            )
+            rounds[label] = {"median": median(taken), "longest": max(taken), "processor": median(busy)}
+    if as_json:
+        click.echo(json.dumps({"queries": len(queries), "rounds": rounds}, indent=1))
+        return
+    for label, took in rounds.items():
+        click.echo(
+            f"{label:25} median {1000 * took['median']:5.0f} ms, longest {1000 * took['longest']:5.0f} ms, "
+            f"processor {1000 * took['processor']:5.0f} ms"
+        )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else ".")
+    main()

@@ -6,6 +6,7 @@ Hoplite's locked child, because smolagents' own interpreter is no sandbox. `hopl
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def main(dataset: Path, out: Path, sample: int, seed: int, model: str, max_secon
             drawn(data.questions, sample, seed),
             lambda question: stock_agent(library, chat, question, seconds=max_seconds),
             out,
-            fingerprint={"model": model, "agent": "smolagents"},
+            fingerprint={"model": model, "agent": f"smolagents {version('smolagents')}"},
             resume=True,
         )
     click.echo(run_table(report))

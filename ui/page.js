@@ -78,6 +78,7 @@ document.addEventListener("click", (event) => {
     const [name, ...rest] = href.slice("do/".length).split("/");
     if (Object.hasOwn(own, name)) own[name](...rest);
     else fill("do", [name, ...rest].join("/"));
+    if (name === "edit" || name === "new") document.querySelector("#question textarea")?.focus();
   } else {
     const [view, what] = href.slice("open/".length).split("/");
     document.querySelector(`#view-${CSS.escape(view)}-button`)?.click();

@@ -17,6 +17,7 @@ from ui.lazy import LazyGroup
         "run": "ui.commands.evaluate.run:run",
         "compare": "ui.commands.evaluate.compare:compare",
         "prefer": "ui.commands.evaluate.prefer:prefer",
+        "report": "ui.commands.evaluate.report:report",
         "judge": "ui.commands.evaluate.judge:judge",
         "desk": "ui.commands.evaluate.desk:desk",
         "injection": "ui.commands.evaluate.injection:injection",
