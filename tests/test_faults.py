@@ -133,7 +133,7 @@ HELD_BY = {
         "tests/agent/test_bad_input.py::test_a_stop_kills_the_child_within_a_fifth_of_a_second",
         "tests/ui/test_ask_process.py::test_ctrl_c_ends_the_code_and_leaves_a_closed_trace",
         "tests/ui/test_chat_command.py::test_ctrl_c_stops_the_run_and_keeps_its_answer",
-        "tests/ui/test_chat_view.py::test_stop_ends_the_run_of_its_own_session_alone",
+        "tests/ui/test_chat_view.py::test_stop_ends_the_run_of_its_own_tab_alone",
         "tests/ui/test_index_process.py::test_ctrl_c_in_a_run_is_one_line_and_130",
     ),
     "a trace that cannot be written": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.types import Citation, Fact, Note, Past, Recalled, Remembered
 from ui import chat, render
 from ui.notes_page import notes_page
+from ui.steps import shown_step
 
 EVIL = "![x](https://evil.example/a) <b>\u202e"
 FACT = Fact(f"Heron {EVIL}", (Citation("1", "a`b.md", 3, 4, f"Heron {EVIL}", True),))
@@ -32,11 +33,13 @@ def test_what_was_recalled_is_told_with_its_marks_in_the_terminal_and_on_the_pag
     assert stale.endswith("(its sources changed since; from text that is not your own)")
     assert renewed == "asked before: Where? (its sources changed and still say it)"
     assert problem == "a note cannot be read"
-    told, page = render.event(event) or "", "".join(chat._step(event) or ())
+    step = shown_step(event)
+    assert step is not None
+    told, page = render.event(event) or "", chat._step(step, "memory", opened=True)
     for line in ("its sources changed since", "still say it", "a note cannot be read"):
         assert (line in told, line in page) == (True, True)
     assert "<b>\u202e" not in page
-    assert (render.event(Recalled(())), chat._step(Recalled(()))) == (None, None)
+    assert (render.event(Recalled(())), shown_step(Recalled(()))) == (None, None)
 
 
 def test_how_a_note_was_written_is_told() -> None:
