@@ -145,9 +145,11 @@ class Intake:
                 report = self._run(wanted)
         except HopliteError as error:
             stopped = self._stop.is_set()  # in its middle, or while it waited for questions
+            self._discard(wanted.uploaded)
             self._over(said=self._kept() if stopped else "", failed="" if stopped else str(error))
         except Exception:
             _log.exception("What the page should have indexed failed.")
+            self._discard(wanted.uploaded)
             self._over(failed="Something went wrong here; the terminal that serves this page shows what.")
         else:
             self._over(said=_summary(report, self._clock() - begun), failed_files=report.failures)
@@ -171,6 +173,17 @@ class Intake:
         )
         self._desk.use(report.workspace)
         return report
+
+    def _discard(self, uploaded: Sequence[Path]) -> None:
+        """Delete files that were uploaded and came to nothing: nobody would find them, and they are sent again."""
+        from retrieval.sources import noted_in
+
+        home = self._desk.workspace
+        if home is not None and uploaded:
+            noted = {source.prefix for source in noted_in(home)}
+            for file in uploaded:
+                if file.relative_to(home.sources).as_posix() not in noted:
+                    file.unlink(missing_ok=True)
 
     def _kept(self) -> str:
         from retrieval.indexing import documents_in

@@ -88,6 +88,18 @@ def test_files_that_are_dropped_are_kept_in_the_workspace_and_no_later_run_forge
     assert not (home.uploads / "plan.md").exists()
 
 
+def test_a_file_that_comes_to_nothing_is_not_kept(view: LibraryView, indexed: Path) -> None:
+    (indexed / "uploads").mkdir()
+    (indexed / "uploads" / "plan.md").write_text("# Mine\n\nOf this machine.\n")
+    home = view._desk.home()
+    with arriving(home) as folder:
+        (folder.folder / "plan.md").write_text("# Plan\n\nThe heron lands at noon.\n")
+        view.dropped([str(folder.folder / "plan.md")])
+    assert "would be shown by the same path as" in followed(view)
+    assert list(home.uploads.iterdir()) == []
+    assert (indexed / "uploads" / "plan.md").exists()
+
+
 def test_nothing_but_what_arrived_is_taken_in(view: LibraryView, indexed: Path) -> None:
     with arriving(view._desk.home()):
         assert "no file that was added here" in view.dropped([str(indexed / "guide.md")])[0]
