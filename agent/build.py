@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent.settings import Settings
     from agent.tracing import Tracing
     from agent.types import Library as Searchable
+    from agent.within import Scopable
     from ingest.locked.report import Sandbox, SandboxReport
     from retrieval.library import Library
     from retrieval.workspace import Workspace
@@ -44,6 +45,7 @@ GONE_BY = (
     "breadth",
     "profile",
     "form",
+    "within",
 )
 """The settings that a run is resumed with. What protects, such as the sandbox, is as it is set then."""
 
@@ -59,7 +61,7 @@ def open_library(workspace: Workspace, *, reranker: str | None = None) -> Librar
 
 
 def make_agent(
-    library: Searchable,
+    library: Scopable,
     settings: Settings,
     *,
     workspace: Workspace | None = None,
@@ -73,14 +75,17 @@ def make_agent(
     replaces the models that the settings name; where it sends anything through an `outgoing`, that is given too. `say`
     gets a line when loading one of them takes a while, and one where code would run at a level other than strong. The
     sandbox is tested here; all else loads with the first question. Raises UserError where the level that the settings
-    ask for cannot be had.
+    ask for cannot be had, and where nothing that is indexed lies within what they scope questions to.
+
+    A scoped run neither recalls nor leaves notes: what a note says may rest on what lies outside.
     """
     from agent.loop import Agent
     from agent.roles import Roles, make_roles, one_for_all
     from ingest.locked.levels import line
 
+    scoped = _scoped(library, settings)
     if outgoing is None:
-        outgoing = way_out(settings, library)
+        outgoing = way_out(settings, scoped)
     if chat is None:
         chat = make_roles(settings, outgoing=outgoing, say=say)
     chats = chat if isinstance(chat, Roles) else one_for_all(chat)
@@ -88,16 +93,25 @@ def make_agent(
     if sandbox and say and (told := line(sandbox)):
         say(told)
     return Agent(
-        library,
+        scoped,
         chat=chats,
-        memory=_memory(workspace) if settings.memory and workspace else None,
+        memory=_memory(workspace) if settings.memory and workspace and not settings.within else None,
         executor=(lambda: _executor(sandbox)) if sandbox else None,
         sandbox=sandbox.level if sandbox else "no code",
         limits=limits(settings),
-        answers=_answers(library, settings, workspace, chats) if settings.cache and workspace else None,
+        answers=_answers(scoped, settings, workspace, chats) if settings.cache and workspace else None,
         outgoing=outgoing,
         journals=journals(workspace, settings) if workspace else None,
     )
+
+
+def _scoped(library: Scopable, settings: Settings) -> Searchable:
+    """The library, or as much of it as questions are to be answered from."""
+    if not settings.within:
+        return library
+    from agent.within import Within
+
+    return Within(library, settings.within)
 
 
 def way_out(settings: Settings, library: Searchable | None = None) -> Outgoing:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from agent.redaction import Content
 from agent.sensitive import MaskLevel
@@ -69,12 +69,21 @@ class Settings(BaseModel):
     )
     trace_user: str | None = Field(None, min_length=1, description="whose questions they are, in traces that are sent")
     trace_tags: str = Field("", description="words on all traces that are sent, with commas")
+    within: tuple[str, ...] = Field(
+        (), max_length=100, description="path globs, with commas; questions are answered from what fits one of them"
+    )
     memory: bool = Field(True, description="whether runs leave notes and recall them")
     upload_mb: int = Field(25, ge=1, le=10_000, description="megabytes of a file that is added through the page")
     allowed_roots: str | None = Field(
         None, description="folders that the page may index, with colons; default: the indexed folder's and your home"
     )
     cache: bool = Field(True, description="whether a question that was asked before gets the answer of that time")
+
+    @field_validator("within", mode="before")
+    @classmethod
+    def _globs(cls, value: object) -> object:
+        """Globs with commas between them, as a variable has them, as well as a list."""
+        return [part for word in value.split(",") if (part := word.strip())] if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def index(
     store: Asked = NOTHING,
     workers: int | None = None,
     on_workspace: Callable[[Workspace], object] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
 ) -> IndexReport:
     """Index files and folders, reading only what changed since the last run.
 
@@ -379,7 +379,7 @@ def _read_again(paths: Collection[str], manifest: Manifest, workers: int | None)
 class _Told:
     """Keeps count of a run, and tells it on."""
 
-    def __init__(self, tell: Callable[[Progress], None]) -> None:
+    def __init__(self, tell: Callable[[Progress], object]) -> None:
         self._tell = tell
         self._at = Progress()
         tell(self._at)

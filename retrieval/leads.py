@@ -16,7 +16,7 @@ from retrieval.graph import NameGraph
 from retrieval.hops import HopSettings, gains
 from retrieval.protocols import Store, Vectors
 from retrieval.rerank import Reader
-from retrieval.types import Hit
+from retrieval.types import Hit, Scope
 
 DOCUMENTS = 24
 """Documents that are opened."""
@@ -45,14 +45,16 @@ def leads(
     query: str,
     k: int,
     settings: HopSettings,
+    scope: Scope,
 ) -> tuple[Hit, ...]:
-    """Return the best chunk of each of the `k` best documents that the origins lead to, none of the origins' own.
+    """Return the best chunk of each of the `k` best documents that the origins lead to within `scope`, none of the
+    origins' own.
 
     `origins` are chunk ids, best first; `question` is the query's unit vector (d,) by the embedder of the store;
     `lexical` is BM25 scaled to 1. Without a reader the store's own vectors decide.
     """
-    found = _documents(store, graph, origins, question, settings)
-    chunks = {chunk.id: chunk for path in found for chunk in store.in_document(path)[:CHUNKS]}
+    found = _documents(store, graph, origins, question, settings, scope)
+    chunks = {chunk.id: chunk for path in found for chunk in store.in_document(path)[:CHUNKS] if scope.holds(chunk)}
     if not chunks:
         return ()
     near = _fused(question, store.vectors(list(chunks)), lexical)
@@ -67,7 +69,7 @@ def leads(
 
 
 def _documents(
-    store: Store, graph: NameGraph, origins: Sequence[int], question: Vectors, settings: HopSettings
+    store: Store, graph: NameGraph, origins: Sequence[int], question: Vectors, settings: HopSettings, scope: Scope
 ) -> dict[str, tuple[float, str]]:
     """The best documents that the origins' edges lead to, with what the best edge into each is worth and its name."""
     edges = graph.edges(origins)
@@ -82,7 +84,7 @@ def _documents(
     shown = {chunks[origin].path for origin in origins if origin in chunks}
     documents: dict[str, tuple[float, str]] = {}
     for target in sorted(best, key=lambda t: (-best[t][0], t)):
-        if target in chunks and chunks[target].path not in shown:
+        if target in chunks and scope.holds(chunks[target]) and chunks[target].path not in shown:
             documents.setdefault(chunks[target].path, best[target])
     return dict(list(documents.items())[:DOCUMENTS])
 

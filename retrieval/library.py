@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -23,14 +22,14 @@ from ingest.code_scopes import module_of
 from ingest.errors import FileFailed, ToolError, WorkspaceMissing
 from ingest.languages.recognise import DOCUMENTS
 from ingest.load import load
-from ingest.types import Chunk, Document
+from ingest.types import Chunk, Document, Kind
 from ingest.walk import walk
 from retrieval import dense, weights
 from retrieval.callers import CallGraph
 from retrieval.dense import Behind, Beside, Both, Filled
 from retrieval.embedders import embedder_named
 from retrieval.index import verify
-from retrieval.manifest import Entry, Failure, Manifest, Settings, Totals
+from retrieval.manifest import Entry, Failure, Listed, Manifest, Settings, Totals
 from retrieval.passages import passages
 from retrieval.protocols import EVERY, HasServer, Store
 from retrieval.ranking import is_test
@@ -127,9 +126,9 @@ class Library:
         """Return the best chunks for the query; see `Searcher.search`."""
         return self._searcher.search(query, k=k, hops=hops, scope=scope, rerank=rerank)
 
-    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
+    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6, scope: Scope | None = None) -> SearchResult:
         """Return what the names in these hits lead to; see `Searcher.leads`."""
-        return self._searcher.leads(query, hits, k=k)
+        return self._searcher.leads(query, hits, k=k, scope=scope)
 
     def passages(
         self,
@@ -224,13 +223,27 @@ class Library:
 
         Only what was indexed can be resolved, so that no path a model invents leads outside.
         """
+        return resolved(self._manifest, path)
+
+    def documents(self, *, words: str = "", kind: Kind | None = None, scope: Scope | None = None) -> list[Listed]:
+        """Return the documents whose path holds these words, or fits them where they are a glob, sorted by path."""
+        glob = Scope(words) if any(char in words for char in "*?[") else None
+        return [
+            each
+            for each in self._manifest.listed()
+            if (kind is None or each.kind == kind)
+            and (scope is None or scope.reaches(each.path))
+            and (glob.reaches(each.path) if glob else words.lower() in each.path.lower())
+        ]
+
+    def original(self, path: str) -> str:
+        """Return the document that a copy is stored with, "" for one that is stored for itself."""
         entry = self._manifest.entry(path)
-        if entry is None:
-            return None
-        try:
-            return load(entry.source, entry.path)
-        except FileFailed:
-            return None
+        return entry.original if entry else ""
+
+    def state(self, document: Listed) -> Literal["same", "changed", "gone"]:
+        """Return what became of a document's file since it was indexed."""
+        return _state(document)
 
     def digest(self, path: str) -> str | None:
         """Return the digest that a document was indexed with."""
@@ -240,6 +253,10 @@ class Library:
     def source_of(self, path: str) -> Source | None:
         """Return where a document came from and when; None where that was never noted."""
         return self._manifest.source_of(path)
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return where the documents came from, by prefix."""
+        return self._manifest.sources()
 
     def chunk_with(self, path: str, line: int, quote: str) -> Chunk | None:
         """Return the chunk of a document that holds a quote, white space aside; else the one at a line of the file;
@@ -272,8 +289,11 @@ class Library:
             via=("read",), score=0.0,
         )  # fmt: skip
 
-    def grep(self, pattern: str, path_glob: str | None = None, limit: int = 20) -> list[tuple[str, int, str]]:
-        """Return (path, line, text) where a regular expression matches an indexed chunk's lines.
+    def grep(
+        self, pattern: str, path_glob: str | None = None, limit: int = 20, *, scope: Scope | None = None
+    ) -> list[tuple[str, int, str]]:
+        """Return (path, line, text) where a regular expression matches an indexed chunk's lines, of documents whose
+        path fits the glob and lies in `scope`.
 
         Raises ToolError for a pattern that does not compile, and for one that takes longer than `GREP_SECONDS`.
         """
@@ -281,7 +301,8 @@ class Library:
             regex.compile(pattern)
         except regex.error as error:
             raise ToolError(f"{pattern!r} is no regular expression: {error}.") from None
-        paths = [p for p in self.paths() if path_glob is None or fnmatchcase(p, path_glob)]
+        asked = Scope(path_glob)
+        paths = [p for p in self.paths() if asked.reaches(p) and (scope is None or scope.reaches(p))]
         with _tracer.start_as_current_span("grep", attributes={spans.KIND: "RETRIEVER", "hoplite.pattern": pattern}):
             return _grep(pattern, self._numbered(paths), limit)
 
@@ -410,11 +431,23 @@ class Library:
         return tuple(sorted(self.store.defined([s for s in spellings if s and s != name])))
 
 
+def resolved(manifest: Manifest, path: str) -> Document | None:
+    """Return a file that a manifest knows, as it is now and loaded as it was for the index; None where it cannot be
+    read."""
+    entry = manifest.entry(path)
+    if entry is None:
+        return None
+    try:
+        return load(entry.source, entry.path)
+    except FileFailed:
+        return None
+
+
 def _bare(name: str) -> str:
     return name.strip().strip("`").removesuffix("()")
 
 
-def _state(entry: Entry) -> Literal["same", "changed", "gone"]:
+def _state(entry: Entry | Listed) -> Literal["same", "changed", "gone"]:
     try:
         status = os.stat(entry.source)
     except OSError:

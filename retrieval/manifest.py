@@ -59,6 +59,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """One indexed document in a list of them; `chunks` are how many are stored of it. See `Entry` for the rest."""
+
+    path: str
+    source: str
+    size: int
+    mtime_ns: int
+    kind: Kind
+    language: str
+    chunks: int
+    original: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the index was made with, and where its store is. `created` is UTC, ISO 8601."""
 
@@ -156,6 +170,15 @@ class Manifest:
         """Return every indexed document's path."""
         with self._database.reading() as connection:
             return {path for (path,) in connection.execute("SELECT path FROM documents")}
+
+    def listed(self) -> list[Listed]:
+        """Return every document, by path."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT path, source, size, mtime_ns, kind, language, length(chunks) / 8, original FROM documents "
+                "ORDER BY path"
+            )
+            return [Listed(path, os.fsdecode(source), *rest) for path, source, *rest in rows]
 
     def digests(self) -> dict[str, str]:
         """Return every document's digest, by path, in the order of the paths."""

@@ -91,9 +91,9 @@ class Searcher:
             _told(span, hits)
         return SearchResult(query, hits, run.stages, run.timings)
 
-    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6) -> SearchResult:
-        """Return what the names in these hits lead to, read closely: see `retrieval.leads`. None of it is in a hit's
-        document, and no two are in one."""
+    def leads(self, query: str, hits: Sequence[Hit], *, k: int = 6, scope: Scope | None = None) -> SearchResult:
+        """Return what the names in these hits lead to within `scope`, read closely: see `retrieval.leads`. None of it
+        is in a hit's document, and no two are in one."""
         query = read(query).text
         run = _Run()
         with _searching(query, k) as span:
@@ -109,6 +109,7 @@ class Searcher:
                     query=query,
                     k=k,
                     settings=self._settings,
+                    scope=scope or Scope(),
                 )
                 run.stages["leads"] = tuple(Scored(hit.chunk.id, hit.score) for hit in found)
             _told(span, found)

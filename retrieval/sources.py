@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from ingest.fetching.get import Web
 
 
+UPLOADS = "uploads"
+"""What is said to have been asked for where a person gave files to the page, and the folder that they are shown in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What was brought into the workspace and is still to be indexed.
@@ -97,6 +101,22 @@ def keep(texts: Sequence[tuple[Source, str]], gone: Sequence[Source], workspace:
         tuple(source for source, _ in texts),
         frozenset(source.prefix for source in gone) - {source.prefix for source, _ in texts},
     )
+
+
+def added(files: Sequence[Path], workspace: Workspace, fetched: Fetched | None = None) -> Fetched:
+    """Return files that the page took into the workspace's uploads, together with what was fetched, to be indexed.
+
+    Raises UserError for one that lies elsewhere, or would be shown by the path of another file.
+    """
+    moment, found = now(), []
+    for file in files:
+        prefix = Path(os.path.relpath(file, workspace.sources)).as_posix()
+        source = Source(prefix, "upload", file.name, UPLOADS, moment)
+        if not file.is_relative_to(workspace.uploads) or not _inside(_copy(source, workspace), workspace):
+            raise UserError(f"{file} is not among the workspace's uploads. Add it again.")
+        _refuse_shadow(prefix, workspace)
+        found.append(source)
+    return _plus(fetched or Fetched(), Fetched(tuple(files), tuple(found)))
 
 
 def again(workspace: Workspace, fetched: Fetched) -> Fetched:

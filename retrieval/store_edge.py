@@ -6,9 +6,7 @@ vector without a text, which the next index run sweeps.
 
 from __future__ import annotations
 
-import fnmatch
 import json
-import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -234,14 +232,13 @@ class EdgeStore:
         self._beginnings = None
         self._names.clear()
 
-    def _matching(self, glob: str) -> list[str]:
-        """Return the paths that a glob matches."""
+    def _matching(self, scope: Scope) -> list[str]:
+        """Return the paths in a scope."""
         with self._database.reading() as connection:
             if self._paths is None:
                 rows = connection.execute("SELECT DISTINCT path FROM chunks ORDER BY path")
                 self._paths = [path for (path,) in rows]
-            match = re.compile(fnmatch.translate(glob)).match
-            return [path for path in self._paths if match(path)]
+            return [path for path in self._paths if scope.reaches(path)]
 
     def _within(self, connection: sqlite3.Connection, scope: Scope) -> Ids:
         """Return the ids of the chunks in a scope, ascending.
@@ -250,9 +247,9 @@ class EdgeStore:
         """
         if scope not in self._among:
             conditions, values = ["1"], []
-            if scope.path is not None:
+            if not scope.every_path:
                 conditions.append("path IN (SELECT value FROM json_each(?))")
-                values.append(json.dumps(self._matching(scope.path)))
+                values.append(json.dumps(self._matching(scope)))
             if scope.kind is not None:
                 conditions.append("kind = ?")
                 values.append(scope.kind)

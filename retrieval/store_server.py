@@ -7,9 +7,7 @@ differ from the embedded store's by design.
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -355,9 +353,8 @@ class ServerStore:
 
     def _filter(self, scope: Scope) -> models.Filter | None:
         conditions: list[Any] = []
-        if scope.path is not None:
-            match = re.compile(fnmatch.translate(scope.path)).match
-            conditions.append(self._among([path for path in self._paths() if match(path)]))
+        if not scope.every_path:
+            conditions.append(self._among([path for path in self._paths() if scope.reaches(path)]))
         if scope.kind is not None:
             conditions.append(self._match("kind", scope.kind))
         return self._models.Filter(must=conditions) if conditions else None

@@ -12,16 +12,27 @@ from ingest.types import Chunk, Kind
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which chunks a search may return. `path` is a glob over shown paths, `*` crossing slashes; None means all."""
+    """Which chunks a search may return. `path` is a glob over shown paths, `*` crossing slashes; None means all.
+    `within` are globs of which one must match besides, where there are any: those of a collection."""
 
     path: str | None = None
     kind: Kind | None = None
+    within: tuple[str, ...] = ()
 
     def holds(self, chunk: Chunk) -> bool:
         """Whether a chunk lies inside."""
-        return (self.kind is None or chunk.kind == self.kind) and (
-            self.path is None or fnmatchcase(chunk.path, self.path)
+        return (self.kind is None or chunk.kind == self.kind) and self.reaches(chunk.path)
+
+    def reaches(self, path: str) -> bool:
+        """Whether a document's path lies inside, of whatever kind it is."""
+        return (self.path is None or fnmatchcase(path, self.path)) and (
+            not self.within or any(fnmatchcase(path, glob) for glob in self.within)
         )
+
+    @property
+    def every_path(self) -> bool:
+        """Whether no path lies outside."""
+        return self.path is None and not self.within
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +44,12 @@ class Source:
     a page's sitemap. `ref` is a branch, a tag or a commit; `commit` is the hash it led to, or that of the commit which
     the folder is at; `dirty` tells of a folder with changes that are in no commit. `etag` and `modified` are what a
     page's server said. "" stands for what there is none of. `fetched_at` is UTC, ISO 8601. A document that a program
-    handed over has its id there as `url`, and the collection that it belongs to as `asked`.
+    handed over has its id there as `url`, and the collection that it belongs to as `asked`. An upload, which a person
+    gave to the page, has the name that it has there as `url`, and all of them have one `asked`.
     """
 
     prefix: str
-    kind: Literal["folder", "git", "web", "document"]
+    kind: Literal["folder", "git", "web", "document", "upload"]
     url: str
     asked: str
     fetched_at: str

@@ -73,9 +73,15 @@ class Workspace:
         return self.folder / "sources"
 
     @property
+    def collections(self) -> Path:
+        """The file of the collections that questions can be asked in."""
+        return self.folder / "collections.json"
+
+    @property
     def uploads(self) -> Path:
-        """The folder of files that were added through the page."""
-        return self.folder / "uploads"
+        """The folder of files that were added through the page. It lies in `sources`, so that no run over a folder of
+        this machine forgets them."""
+        return self.sources / "uploads"
 
     @property
     def arriving(self) -> Path:

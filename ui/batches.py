@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from evals.run_asked import Asked
     from evals.runner import Progress
     from retrieval.library import Library
+
+Held = Callable[[], AbstractContextManager["Library"]]
+"""Gives the open library, which stays as it is until the context is left. Raises UserError where it cannot be had."""
 
 _LOOK = 0.2  # seconds between two looks at whether to stop while others are served
 _log = logging.getLogger("hoplite.page")
@@ -78,7 +81,7 @@ class Batches:
 
     def start(
         self,
-        library: Library,
+        held: Held,
         settings: Settings,
         asked: Asked,
         folder: Path,
@@ -86,14 +89,15 @@ class Batches:
         baseline: bool = False,
         resume: bool = False,
     ) -> None:
-        """Begin, or go on with, a batch in this folder. Raises UserError while another one goes on."""
+        """Begin, or go on with, a batch in this folder; `held` gives the library, which is held until the end. Raises
+        UserError while another one goes on."""
         with self._lock:
             if self.under_way:
                 raise UserError("A batch is under way already. Stop it, or wait for its end.")
             self._stop.clear()
             self._going = Going(folder, asked.set, began=time.monotonic())
         self._thread = threading.Thread(
-            target=self._work, args=(library, settings, asked, baseline, resume), name="hoplite-batch", daemon=True
+            target=self._work, args=(held, settings, asked, baseline, resume), name="hoplite-batch", daemon=True
         )
         self._thread.start()
 
@@ -114,10 +118,11 @@ class Batches:
 
     # In the batch's own thread ----------------------------------------------------------------------------------------
 
-    def _work(self, library: Library, settings: Settings, asked: Asked, baseline: bool, resume: bool) -> None:
+    def _work(self, held: Held, settings: Settings, asked: Asked, baseline: bool, resume: bool) -> None:
         problem = ""
         try:
-            problem = self._ask(library, settings, asked, baseline, resume)
+            with held() as library:
+                problem = self._ask(library, settings, asked, baseline, resume)
         except HopliteError as error:
             problem = str(error)
         except Exception:

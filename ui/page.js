@@ -20,6 +20,21 @@ const open = (name, until = Date.now() + 4000) => {
   found[0].querySelector("summary").focus({ preventScroll: true });
 };
 
+// What a link opened in another view is brought into view once it is there.
+const reveal = (id, until = Date.now() + 5000) => {
+  const part = document.getElementById(id);
+  if (!part) return void (Date.now() < until && setTimeout(reveal, 60, id, until));
+  const bring = () => {
+    const cited = part.querySelector("tr.cited");
+    const { top } = (cited || part).getBoundingClientRect();
+    if (cited) cited.scrollIntoView({ block: "center" });
+    else if (top < 0 || top > innerHeight / 2) part.scrollIntoView({ block: "start" });
+  };
+  const seen = new MutationObserver(() => (seen.disconnect(), setTimeout(bring, 60)));
+  seen.observe(part, { childList: true, subtree: true });
+  setTimeout(() => seen.disconnect(), 5000);
+};
+
 const copy = async (number) => {
   const text = document.querySelectorAll("#history .turn")[Number(number)]?.querySelector(".answer");
   if (!text) return;
@@ -68,6 +83,7 @@ document.addEventListener("click", (event) => {
     const [view, what] = href.slice("open/".length).split("/");
     document.querySelector(`#view-${CSS.escape(view)}-button`)?.click();
     fill(`open-${view}`, decodeURIComponent(what));
+    reveal(`${view}-opened`);
   }
 });
 

@@ -57,18 +57,21 @@ class Meter:
             self._bars.update(self._tasks[what], completed=done, total=total, note=note, description=phase or what)
         elif self._plain and now - self._last >= EVERY:
             self._last = now
-            self._stream.write(self._line(phase or what, done, (done - first, now - since), total, note) + "\n")
+            line = pace(phase or what, done, (done - first, now - since), total, unit=self._unit, note=note)
+            self._stream.write(line + "\n")
             self._stream.flush()
 
-    def _line(self, what: str, done: int, since: tuple[int, float], total: int | None, note: str) -> str:
-        """One line. `since` it was first shown, so much was done in so many seconds."""
-        scale, unit = (1_000_000, "MB") if self._unit == "bytes" else (1, self._unit)
-        of = f" of {total // scale:,}" if total else ""
-        new, seconds = since
-        rate = new / scale / max(seconds, 1e-9)
-        left = f", {_clock((total - done) / scale / rate)} left" if total and rate else ""
-        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
-        return f"{what}: {done // scale:,}{of} {unit}, {speed} a second{left}{', ' + note if note else ''}".strip()
+
+def pace(what: str, done: int, since: tuple[int, float], total: int | None, *, unit: str = "", note: str = "") -> str:
+    """Return a line on how far something is, how fast it goes and how long it takes still. `since` it was first looked
+    at, so much was done in so many seconds."""
+    scale, unit = (1_000_000, "MB") if unit == "bytes" else (1, unit)
+    of = f" of {total // scale:,}" if total else ""
+    new, seconds = since
+    rate = new / scale / max(seconds, 1e-9)
+    left = f", {_clock((total - done) / scale / rate)} left" if total and rate else ""
+    speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+    return f"{what}: {done // scale:,}{of} {unit}, {speed} a second{left}{', ' + note if note else ''}".strip()
 
 
 def _clock(seconds: float) -> str:

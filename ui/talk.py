@@ -53,7 +53,7 @@ class Answers(Asked, Protocol):
 class Wish:
     """What is asked for. `first`: the plan is shown before the work. `again`: the last question is asked another time,
     perhaps in other words, and its answer is replaced. `fresh`: no answer that was kept will do. `plan`: it is to go by
-    these sub-questions."""
+    these sub-questions. `collection` is what it is asked in, "" for everything."""
 
     question: str
     form: Form | Literal["auto"] = "auto"
@@ -61,6 +61,7 @@ class Wish:
     again: bool = False
     fresh: bool = False
     plan: tuple[str, ...] | None = None
+    collection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,12 @@ class Talk:
         id: str,
         turns: Sequence[Turn] = (),
         *,
-        make: Callable[[Form | Literal["auto"]], Answers],
+        make: Callable[[Form | Literal["auto"], str], Answers],
         line: Callable[[str | None], Line | None],
         keep: Callable[[str, Sequence[Turn]], None],
     ) -> None:
-        """`make` gives an agent for one question, `line` the line before a model, and `keep` is called with its
-        id and its turns after each answer."""
+        """`make` gives an agent for one question, its answer's form and what collection it is asked in being named;
+        `line` gives the line before a model, and `keep` is called with its id and its turns after each answer."""
         self.id = id
         self._make, self._line, self._keep = make, line, keep
         self._conversation = Conversation()
@@ -213,7 +214,7 @@ class Talk:
     def _answer(self, wish: Wish) -> None:
         known = self._conversation.turns
         after = len(known) - 1 if wish.again and known else len(known)
-        agent = self._make(wish.form)
+        agent = self._make(wish.form, wish.collection)
         line = self._line(agent.chat.name if agent.chat else None)
         asked, plan = wish.question, None
         # By the rules alone: what is unclear in a follow-up may be told by the turn before it.

@@ -161,7 +161,7 @@ def take(files: Sequence[str | Path], workspace: Workspace, *, file_limit: int =
     if workspace.uploads.is_symlink():
         raise UserError(f"{workspace.uploads} is a link. Remove it: uploads are kept in the workspace itself.")
     try:
-        workspace.uploads.mkdir(mode=0o700, exist_ok=True)
+        workspace.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
         return [_moved(source, workspace.uploads) for source in sources]
     except OSError as error:
         raise UserError(

@@ -46,6 +46,7 @@ STAMPS = {
     "agent/trace_file.py": "which traces are too old to be kept",
     "agent/trace_stats.py": "which traces are of the last days",
     "agent/tracing.py": "when an answer was rated",
+    "evals/benchmark_results.py": "on which day something was measured",
     "ingest/pipeline.py": "when a span of a trace began",
     "ingest/reading.py": "when a span of a trace began",
     "retrieval/indexing.py": "when a span of a trace began",

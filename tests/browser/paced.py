@@ -80,7 +80,7 @@ class Desk:
     def sessions(self) -> Path:
         return self._folder / "sessions.sqlite"
 
-    def agent(self, form: str = "auto") -> Paced:
+    def agent(self, form: str = "auto", collection: str = "") -> Paced:
         return Paced(None)
 
     def about(self) -> str:

@@ -236,6 +236,8 @@ def test_a_header_is_searched_too(store: Store) -> None:
         (Scope(path="src/*", kind="prose"), {"src/notes.md"}),
         (Scope(path="src/[!a]*.md"), {"src/notes.md"}),
         (Scope(path="nowhere/*"), set()),
+        (Scope(within=("docs/*", "*.py")), {"docs/c.md", "src/a.py", "src/deep/b.py"}),
+        (Scope(path="src/*", within=("docs/*", "*.md")), {"src/notes.md"}),
     ],
 )
 def test_a_scope_bounds_both_searches(store: Store, scope: Scope, expected: set[str]) -> None:

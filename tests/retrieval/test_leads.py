@@ -6,6 +6,7 @@ import pytest
 
 from retrieval.search import Searcher
 from retrieval.store_edge import EdgeStore
+from retrieval.types import Scope
 from tests.retrieval.made import HashEmbedder, prose
 
 CORPUS = [
@@ -37,6 +38,12 @@ def test_leads_are_one_a_document_and_none_of_them_where_they_start(searcher: Se
     hits = [hit for hit in searcher.search(QUESTION).hits if hit.chunk.title == "squash_all"]
     paths = [hit.chunk.path for hit in searcher.leads(QUESTION, hits).hits]
     assert sorted(paths) == ["ada.md", "release.md"]
+
+
+def test_leads_stay_in_the_scope(searcher: Searcher) -> None:
+    hits = [hit for hit in searcher.search(QUESTION).hits if hit.chunk.title == "squash_all"]
+    inside = searcher.leads(QUESTION, hits, scope=Scope(within=("a*.md",))).hits
+    assert [hit.chunk.path for hit in inside] == ["ada.md"]
 
 
 def test_nothing_found_leads_nowhere(searcher: Searcher) -> None:

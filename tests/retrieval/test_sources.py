@@ -301,3 +301,35 @@ def test_a_manifest_that_was_tampered_with_deletes_nothing_outside(home: Path, t
         sources.delete([Source(prefix, "git", "", "", "")], find(home))
     assert (home / "own.md").exists()
     assert indexing.index([home], fetched=Fetched()).documents == 1
+
+
+def test_what_the_page_took_in_is_shown_as_an_upload_and_no_run_over_the_folder_forgets_it(home: Path) -> None:
+    index([home])
+    workspace = find(home)
+    workspace.uploads.mkdir(parents=True)
+    kept = workspace.uploads / "plan.md"
+    kept.write_text("# Plan\n\nThe heron lands at noon.\n")
+    index([], fetched=sources.added([kept], workspace), chosen=workspace.folder)
+    index([home])
+    with Library(workspace) as library:
+        assert "uploads/plan.md" in library.paths()
+        source = library.source_of("uploads/plan.md")
+    assert source is not None
+    assert (source.kind, source.url, source.asked) == ("upload", "plan.md", "uploads")
+    assert remove(["uploads"], chosen=workspace.folder).paths == ("uploads/plan.md",)
+    assert not kept.exists()
+
+
+def test_only_what_lies_among_the_uploads_is_taken_for_one(home: Path, tmp_path: Path) -> None:
+    index([home])
+    workspace = find(home)
+    (tmp_path / "secret.md").write_text("x")
+    workspace.uploads.mkdir(parents=True)
+    (workspace.uploads / "link.md").symlink_to(tmp_path / "secret.md")
+    for file in (
+        tmp_path / "secret.md",
+        workspace.uploads / ".." / ".." / "config.toml",
+        workspace.uploads / "link.md",
+    ):
+        with pytest.raises(UserError, match="not among the workspace's uploads"):
+            sources.added([file], workspace)

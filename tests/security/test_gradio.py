@@ -49,7 +49,7 @@ class Page:
 
     def disk(self) -> int:
         """The bytes that uploads take up."""
-        places = (self.folder / ".hoplite" / "arriving", self.folder / ".hoplite" / "uploads")
+        places = (self.folder / ".hoplite" / "arriving", self.folder / ".hoplite" / "sources" / "uploads")
         return sum(path.stat().st_size for place in places for path in place.rglob("*") if path.is_file())
 
     def peak_memory(self) -> int:
@@ -202,7 +202,7 @@ def test_an_upload_is_kept_under_a_clean_name_and_never_served(page: Page) -> No
     body = {"data": [[file]], "fn_index": drop(page), "session_hash": "uploads"}
     page.ask("POST", "/gradio_api/queue/join", json=body).raise_for_status()
     assert outcome(page, "uploads")["success"] is True
-    (kept,) = (page.folder / ".hoplite" / "uploads").iterdir()
+    (kept,) = (page.folder / ".hoplite" / "sources" / "uploads").iterdir()
     assert (kept.read_bytes(), kept.suffix, oct(kept.stat().st_mode)[-3:]) == (evil, ".html", "600")
     kept.unlink()
 

@@ -65,7 +65,7 @@ class Desk:
             raise WorkspaceMissing("There is no workspace.")
         return self._folder / "sessions.sqlite"
 
-    def agent(self, form: str = "auto") -> Waits:
+    def agent(self, form: str = "auto", collection: str = "") -> Waits:
         self.forms.append(form)
         self.agents.append(self._make())
         return self.agents[-1]

@@ -222,7 +222,7 @@ def test_an_example_and_a_suggestion_are_asked_by_their_place_never_by_their_tex
 
 def test_what_the_user_can_fix_is_said_on_the_page() -> None:
     class Without(Desk):
-        def agent(self, form: str = "auto") -> Waits:
+        def agent(self, form: str = "auto", collection: str = "") -> Waits:
             raise ModelUnavailable("run `hoplite models pull`")
 
         def about(self) -> str:

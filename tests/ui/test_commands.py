@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.tracing import start_tracing, trace, traces
+from retrieval.collections import save
 from retrieval.indexing import index
 from retrieval.workspace import Lock, find
 from tests.ui.conftest import Hoplite
@@ -133,6 +134,34 @@ def test_ask_gives_the_form_that_is_wanted(hoplite: Hoplite, indexed: Path) -> N
     assert given["form"] == "report"
     assert all({"title", "text", "labels", "follow_up"} == set(section) for section in given["sections"])
     assert any(section["labels"] for section in given["sections"])
+
+
+@pytest.mark.parametrize("words", [("--path", "src/*"), ("--in", "code")])
+def test_ask_answers_from_what_it_is_asked_in_alone(hoplite: Hoplite, indexed: Path, words: tuple[str, ...]) -> None:
+    save(indexed / ".hoplite" / "collections.json", "Code", ["src/*"])
+    question = "Readings older than how many days are deleted every night?"
+    asked = ("ask", question, "--model", "none", "--json", "--workspace", indexed / ".hoplite")
+    assert "guide.md" in hoplite(*asked).stdout
+    within = hoplite(*asked, *words)
+    assert within.exit_code == 0
+    assert "src/" in within.stdout
+    assert "guide.md" not in within.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--in", "docs"), "There is no collection 'docs'. There is none yet"),
+        (("--path", "dcos/*"), "Nothing that is indexed fits 'dcos/*'"),
+        (("--in", "docs", "--path", "*"), "Leave out --path, or --in"),
+    ],
+)
+def test_ask_says_what_it_cannot_be_asked_in(
+    hoplite: Hoplite, indexed: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = hoplite("ask", "x", "--model", "none", *words, "--workspace", indexed / ".hoplite")
+    assert result.exit_code == 2
+    assert said in result.stderr
 
 
 def test_a_question_that_was_asked_before_gets_that_answer_until_its_file_changes(

@@ -50,7 +50,7 @@ def view(desk: Workdesk) -> EvaluationView:
 
 @pytest.fixture
 def runs(desk: Workdesk) -> Path:
-    return desk.library.workspace.runs
+    return desk.home().runs
 
 
 def test_a_set_is_asked_in_a_thread_and_its_run_opened(view: EvaluationView, runs: Path) -> None:

@@ -128,12 +128,22 @@ def test_a_run_goes_on_with_its_settings_but_for_those_that_are_said_now(
     assert [s.sandbox for s in models.settings] == ["interpreter", "auto", "auto"], "what protects is as it is set now"
 
 
+def test_a_run_goes_on_within_what_it_was_asked_in(hoplite: Hoplite, indexed: Path, models: Models) -> None:
+    models.say(gone)
+    ask(hoplite, indexed, QUESTION, "--path", "src/*", "--path", "*.rst")
+    models.say("45 [1]", "45 [1]")
+    found = json.loads(ask(hoplite, indexed, "--resume", "last", "--json").stdout)
+    assert [settings.within for settings in models.settings] == [("src/*", "*.rst")] * 2
+    assert {cited["path"] for cited in found["citations"]} <= {"src/settings.py", "src/store.py"}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ((QUESTION, "--resume", "last"), "--resume goes on with its own question"),
         ((), "Missing argument 'QUESTION'"),
         (("--resume", "last", "--plan"), "Leave out --plan"),
+        (("--resume", "last", "--in", "docs"), "Leave out --in and --path"),
         (("--resume", "last"), "No run is unfinished here"),
         (("--resume", "12\x1b[31m"), "No run begins with '12<U+001B>[31m'"),
     ],

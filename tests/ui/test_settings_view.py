@@ -63,7 +63,7 @@ def test_what_is_changed_is_in_the_users_file_and_holds_for_the_next_question(de
     assert "holds from the next question on" in said["said"]
     assert user_file().read_text() == 'max_steps = 4\nmax_tokens = 1000\ntrace_tags = "a, b"\n'
     assert "your own config.toml" in said["table"]
-    assert load_settings(desk.library.workspace.folder, desk.chosen).settings.max_tokens == 1000
+    assert load_settings(desk.home().folder, desk.chosen).settings.max_tokens == 1000
     assert "Nothing is different" in view.save(*form(view))["said"]
     assert "not in your file any more" in view.take_out("max_tokens")["said"]
     assert "max_tokens" not in user_file().read_text()

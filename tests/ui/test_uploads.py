@@ -87,7 +87,7 @@ def test_what_is_too_large_too_many_or_beyond_the_quota_is_refused_whole(
         take([arrived(folder, "large.md", 1001)], workspace, file_limit=1000)
     with pytest.raises(UserError, match="too many at once"):
         take([arrived(folder, "a.md")] * (FILES + 1), workspace, file_limit=1000)
-    workspace.uploads.mkdir()
+    workspace.uploads.mkdir(parents=True)
     (workspace.uploads / "held").write_bytes(b"x" * (QUOTA * 1000 - 5))
     with pytest.raises(UserError, match="Remove some"):
         take([arrived(folder, "b.md")], workspace, file_limit=1000)
@@ -95,6 +95,7 @@ def test_what_is_too_large_too_many_or_beyond_the_quota_is_refused_whole(
 
 def test_uploads_that_are_a_link_elsewhere_are_refused(workspace: Workspace, folder: Arriving, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
+    workspace.sources.mkdir()
     workspace.uploads.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="is a link"):
         take([arrived(folder, "a.md")], workspace, file_limit=1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -34,6 +34,10 @@ _EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor;
 @click.command(short_help="Answer a question with checked citations.")
 @click.argument("question", required=False)
 @click.option("--plan", is_flag=True, help="Show the plan, and wait for it to be edited or taken.")
+@click.option("--in", "collection", metavar="NAME", help="Answer from the documents of this collection alone.")
+@click.option(
+    "--path", "globs", multiple=True, metavar="GLOB", help="Answer from documents at paths like this; may be repeated."
+)
 @agent_options
 @click.option(
     "--markdown",
@@ -50,6 +54,8 @@ _EDITS = "Enter goes on; `2: text`, `-2` and `+ text` edit, `e` opens an editor;
 def ask(
     question: str | None,
     plan: bool,
+    collection: str | None,
+    globs: tuple[str, ...],
     markdown: Path | None,
     resume: str | None,
     as_json: bool,
@@ -64,6 +70,9 @@ def ask(
 
     Ctrl-C gives the best cited answer so far, and the exit code 130.
 
+    With --in or --path nothing outside is searched, read or cited, and the run has no memory. `*` in GLOB
+    stands for any part of a path, slashes too, such as 'docs/*'. Collections are made on the page.
+
     With --resume instead of QUESTION, a run that was stopped, failed or was killed goes on: what it
     found is taken over, and no step that it completed is repeated. `hoplite status` names such runs.
     """
@@ -71,6 +80,10 @@ def ask(
         raise click.UsageError("--resume goes on with its own question." if resume else "Missing argument 'QUESTION'.")
     if resume and plan:
         raise click.UsageError("--resume goes on with the plan that the run has. Leave out --plan.")
+    if collection and globs:
+        raise click.UsageError("--in names the paths of a collection. Leave out --path, or --in.")
+    if resume and (collection or globs):
+        raise click.UsageError("--resume goes on within what the run was asked in. Leave out --in and --path.")
     printed = markdown == Path("-")
     if printed and as_json:
         raise click.UsageError("--json and --markdown - both print on standard output. Give --markdown a file.")
@@ -78,6 +91,8 @@ def ask(
         raise UserError(f"There is no folder {markdown.parent} to write {markdown.name} in. Make it, or name another.")
     with opened(workspace) as library:
         quiet = as_json or printed
+        if collection or globs:
+            chosen["within"] = scope(library, collection, globs)
         if question is None:
             answer = go_on(library, resume or "", chosen, quiet=quiet)
         else:
@@ -87,6 +102,13 @@ def ask(
     if markdown:
         _write(answer, markdown, printed=printed)
     return INTERRUPTED if answer.stopped == "stop" else 0
+
+
+def scope(library: Library, collection: str | None, globs: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the globs of a collection, or else these. Raises UserError where there is no collection of the name."""
+    from retrieval.collections import named
+
+    return named(library.workspace.collections, collection).globs if collection else tuple(globs)
 
 
 def _write(answer: Answer, file: Path, *, printed: bool) -> None:

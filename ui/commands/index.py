@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -172,15 +172,18 @@ def run(
     max_pages: int | None = None,
     store: str | None = None,
     collection: str | None = None,
+    uploaded: Sequence[Path] = (),
     quiet: bool = False,
+    on_progress: Callable[[Progress], object] | None = None,
+    on_page: Callable[[int, int], object] | None = None,
 ) -> IndexReport:
-    """Fetch the addresses, then index them and the paths, or `only` some below them; with progress on standard error
-    and a trace in the workspace."""
+    """Fetch the addresses, then index them, what was `uploaded` and the paths, or `only` some below them; with a trace
+    in the workspace. Progress goes to standard error, unless it is told `on_progress` and `on_page`, pages alone."""
     from agent.settings import load_settings
     from agent.tracing import start_tracing
     from retrieval.indexing import index as index_paths
     from retrieval.indexing import workspace_for
-    from retrieval.sources import Means, fetch
+    from retrieval.sources import Means, added, fetch
     from retrieval.stores import Asked
     from ui.commands.store import layout_of, store_of
 
@@ -193,8 +196,10 @@ def run(
     fetched = None
     if addresses:
         with Meter(unit="pages", quiet=quiet) as meter:
-            means = Means(on_page=lambda done, pages: meter.show("fetching", done, pages))
+            means = Means(on_page=on_page or (lambda done, pages: meter.show("fetching", done, pages)))
             fetched = fetch(addresses, workspace, max_pages=max_pages, means=means)
+    if uploaded:
+        fetched = added(uploaded, workspace, fetched)
     with ExitStack() as closing, Meter(unit="files", quiet=quiet) as meter:
         return index_paths(
             paths,
@@ -206,7 +211,7 @@ def run(
             part=part,
             store=Asked(store, collection, layout_of(resolved.settings)),
             on_workspace=lambda made: closing.callback(start_tracing(made.traces).close),
-            on_progress=lambda at: _show(meter, at),
+            on_progress=on_progress or (lambda at: _show(meter, at)),
         )
 
 

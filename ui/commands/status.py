@@ -141,7 +141,8 @@ def _sources(sources: Sequence[Source]) -> Iterator[str]:
         newest = max(found, key=lambda source: source.fetched_at)
         at = f" at commit {visible(newest.commit[:7])}" if newest.commit else ""
         changes = " (with local changes)" if newest.dirty else ""
-        pages = f", {len(found):,} pages" if len(found) > 1 else ""
+        many = "files" if newest.kind == "upload" else "pages"
+        pages = f", {len(found):,} {many}" if len(found) > 1 else ""
         yield _row("source", f"{visible(asked)}{at}{changes}{pages}, read {_when(newest.fetched_at)}")
 
 

@@ -17,6 +17,7 @@ from fastapi.responses import Response
 
 from agent.plan_edit import difference
 from ingest.errors import HopliteError, UserError, WorkspaceMissing
+from retrieval.collections import EVERYTHING
 from ui import chat, markup
 from ui.line import Lines
 from ui.render import day
@@ -48,8 +49,8 @@ class Desk(Protocol):
         """The file of conversations. Raises UserError where there is no workspace."""
         ...
 
-    def agent(self, form: Form | Literal["auto"] = "auto") -> Answers:
-        """Return an agent for one question, so that no browser sees another's."""
+    def agent(self, form: Form | Literal["auto"] = "auto", collection: str = "") -> Answers:
+        """Return an agent for one question, so that no browser sees another's; in a collection where one is named."""
         ...
 
     def about(self) -> str:
@@ -67,7 +68,7 @@ class Tab:
 
     `watched`: a run is followed, and what changes is told there alone, so that nothing old arrives after something new;
     `changes` counts those that a person made. `beside` is the turn whose sources are shown, with the label that is
-    open; None shows the newest. `reason` is the turn whose rating may be explained.
+    open; None shows the newest. `reason` is the turn whose rating may be explained. `collection` is what is asked in.
     """
 
     talk: Talk
@@ -78,6 +79,7 @@ class Tab:
     reason: int | None = None
     notice: str = ""
     search: str = ""
+    collection: str = ""
     told: dict[str, Any] = field(default_factory=dict)
     made: dict[str, tuple[object, str]] = field(default_factory=dict)  # what is slow to make, with what it was made of
 
@@ -141,6 +143,11 @@ class ChatView:
                             [(each.capitalize(), each) for each in FORMS], value="auto", label="Form of the answer",
                             container=False, show_label=False, elem_id="form", min_width=120, filterable=False,
                         )  # fmt: skip
+                        within = gr.Dropdown(
+                            [EVERYTHING], value=EVERYTHING, label="Ask in", container=False, show_label=False,
+                            elem_id="ask-in", min_width=120, filterable=False, visible=False,
+                        )  # fmt: skip
+                        frame.collections.append(within)
                         first = gr.Checkbox(label="Show the plan first", container=False, elem_id="first")
                         stop = parts["stop"] = gr.Button("Stop", elem_id="stop", min_width=80, interactive=False)
                         ask = parts["ask"] = gr.Button("Ask", variant="primary", elem_id="ask", min_width=80)
@@ -158,7 +165,7 @@ class ChatView:
         parts["here"] = gr.Markdown("", elem_id="here", elem_classes="offstage")
         command = gr.Textbox(elem_id="do", elem_classes="offstage", label="Does in the chat", container=False)
         on = self._changes(parts)
-        on([question.submit, ask.click], self.ask, [question, form, first])
+        on([question.submit, ask.click], self.ask, [question, form, first, within])
         on([command.change], self.do, [command])
         on([stop.click], self.stop, [])
         on([start.click], self.plan, [plan])
@@ -222,8 +229,8 @@ class ChatView:
         tab.changes += 1
         return {"here": self._address(tab)} if tab.watched else await self._difference(tab)
 
-    def ask(self, tab: Tab, question: str, form: str = "auto", first: bool = False) -> None:
-        """Ask, or where the conversation asked back, reply."""
+    def ask(self, tab: Tab, question: str, form: str = "auto", first: bool = False, within: str | None = None) -> None:
+        """Ask, or where the conversation asked back, reply. `within` is a collection, by default the last one."""
         question = question.strip()[:QUESTION_LIMIT]
         if not question:
             raise UserError("Type a question first.")
@@ -232,7 +239,14 @@ class ChatView:
             tab.talk.reply(question)
         else:
             chosen: Any = form if form in FORMS else "auto"
-            tab.talk.ask(Wish(question, form=chosen, first=bool(first), again=tab.editing, fresh=tab.editing))
+            if within is not None:
+                tab.collection = "" if within == EVERYTHING else within
+            tab.talk.ask(
+                Wish(
+                    question, form=chosen, first=bool(first), again=tab.editing, fresh=tab.editing,
+                    collection=tab.collection,
+                )
+            )  # fmt: skip
         tab.editing, tab.beside, tab.reason = False, None, None
         tab.told["question"] = None  # the box is emptied even where it was empty before
         with self._lock:
@@ -249,7 +263,7 @@ class ChatView:
         if state.live is not None:
             tab.talk.plan(texts)
         elif state.turns:
-            tab.talk.ask(Wish(state.turns[-1].question, again=True, fresh=True, plan=texts))
+            tab.talk.ask(Wish(state.turns[-1].question, again=True, fresh=True, plan=texts, collection=tab.collection))
         else:
             raise UserError("There is no question yet to go with this plan. Ask one, with the plan shown first.")
 
@@ -286,7 +300,8 @@ class ChatView:
             case "keep", []:
                 tab.editing = False
             case "again", [] if tab.talk.state.turns:
-                tab.talk.ask(Wish(tab.talk.state.turns[-1].question, again=True, fresh=True))
+                last = tab.talk.state.turns[-1].question
+                tab.talk.ask(Wish(last, again=True, fresh=True, collection=tab.collection))
             case "rate", [number, ("up" | "down") as way] if number.isdecimal():
                 tab.reason = int(number) if tab.talk.rate(int(number), int(way == "up")) else None
             case "source", [number, label] if number.isdecimal():

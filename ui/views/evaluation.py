@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import gradio as gr
 from fastapi.responses import Response
 
+from agent.settings import load_settings
 from evals.agreement import judged_with_agreement
 from evals.batch import asked_with, new_folder
 from evals.compare import compare
@@ -22,7 +24,7 @@ from evals.run_asked import Asked, Conduct, read_asked
 from ingest.errors import HopliteError, UserError
 from ui import markup, run_page
 from ui.batches import Batches, chosen_for
-from ui.commands.ask import in_force, leaving
+from ui.commands.ask import leaving
 from ui.commands.evaluate.report import trees
 from ui.line import Lines
 from ui.question_sets import KEPT, set_named, sets
@@ -33,6 +35,7 @@ from ui.views.frame import EVENTS, Frame, shown
 if TYPE_CHECKING:
     from agent.settings import Settings
     from retrieval.library import Library
+    from retrieval.workspace import Workspace
 
 _PAUSE = 0.5  # seconds between two looks at a batch
 _FIRST = '<p class="empty">Choose a run at the left to see its numbers, or ask a question set.</p>'
@@ -43,9 +46,12 @@ Shown = dict[str, Any]
 class Desk(Protocol):
     """What the view needs of a workspace."""
 
-    @property
-    def library(self) -> Library:
-        """The open library. Raises UserError, with what to do first, where there is no workspace."""
+    def library(self) -> AbstractContextManager[Library]:
+        """Give the open library, which stays as it is until the end. Raises UserError where it cannot be had now."""
+        ...
+
+    def home(self) -> Workspace:
+        """Return the workspace. Raises UserError, with what to do first, where there is none."""
         ...
 
     @property
@@ -145,7 +151,7 @@ class EvaluationView:
     def fresh(self) -> Shown:
         """Return what a page shows that was just opened."""
         try:
-            workspace = self._desk.library.workspace
+            workspace = self._desk.home()
             names = [each.name for each in sets(workspace)]
         except HopliteError as error:
             return {"list": f'<p class="empty">{markup.escaped(str(error))}</p>'}
@@ -154,8 +160,7 @@ class EvaluationView:
     def leaving(self, model: str) -> Shown:
         """Return what will leave this machine where a model is asked, or why it cannot be."""
         try:
-            library = self._desk.library
-            line = leaving(library, self._settings(chosen_for(model)))
+            line = self._leaving(chosen_for(model))
         except HopliteError as error:
             return {"leaving": _bad(error)}
         return {"leaving": f"<p class=note>{markup.escaped(line or 'Nothing leaves this machine.')}</p>"}
@@ -187,8 +192,8 @@ class EvaluationView:
     ) -> Shown:
         """Begin to ask a question set."""
         try:
-            library = self._desk.library
-            named = set_named(library.workspace, chosen or "")
+            workspace = self._desk.home()
+            named = set_named(workspace, chosen or "")
             questions = load_questions(named.path)
             if not questions:
                 raise UserError(f"{named.name} holds no question. Choose another set.")
@@ -198,7 +203,7 @@ class EvaluationView:
             conduct = Conduct(max(1, int(repeat or 1)), max(0, int(retries or 0)), timeout=seconds or None)
             settings = self._settings(chosen_for(model))
             asked = Asked(named.name, questions[:count], conduct)
-            self.batches.start(library, settings, asked, new_folder(library.workspace.runs), baseline=bool(baseline))
+            self.batches.start(self._desk.library, settings, asked, new_folder(workspace.runs), baseline=bool(baseline))
         except HopliteError as error:
             return {"batch": self._batch()["batch"] + _bad(error)}
         return self._batch()
@@ -258,7 +263,7 @@ class EvaluationView:
         assert run.summary is not None, "a run without a problem was read"
         judged = judged_with_agreement(run.folder)
         goes_on = self.batches.under_way or not run.missing or run.total is None
-        line = "" if goes_on else leaving(self._desk.library, self._settings(asked_with(run.folder)))
+        line = "" if goes_on else self._leaving(asked_with(run.folder))
         return {
             **self._nothing(),
             **self._stand(name),
@@ -291,7 +296,7 @@ class EvaluationView:
         }
 
     def _stand(self, opened: str) -> Shown:
-        return {**self._batch(), "list": run_page.listed(self._runs.all(self._desk.library.workspace.runs), opened)}
+        return {**self._batch(), "list": run_page.listed(self._runs.all(self._desk.home().runs), opened)}
 
     # Downloads ----------------------------------------------------------------------------------------------------
 
@@ -334,21 +339,25 @@ class EvaluationView:
     @property
     def traces(self) -> Path:
         """The file of the workspace's traces."""
-        return self._desk.library.workspace.traces
+        return self._desk.home().traces
 
     @property
     def sets(self) -> Path:
         """The folder of question sets that are made here."""
-        return self._desk.library.workspace.folder / KEPT
+        return self._desk.home().folder / KEPT
 
     def _run(self, name: str) -> Run:
-        return self._runs.one(self._desk.library.workspace.runs, name)
+        return self._runs.one(self._desk.home().runs, name)
 
     def _keyed(self, key: str) -> Run:
-        return self._runs.keyed(self._desk.library.workspace.runs, key)
+        return self._runs.keyed(self._desk.home().runs, key)
 
     def _settings(self, apart: Mapping[str, Any]) -> Settings:
-        return in_force(self._desk.library, {**self._desk.chosen, **apart})
+        return load_settings(self._desk.home().folder, {**self._desk.chosen, **apart}).settings
+
+    def _leaving(self, apart: Mapping[str, Any]) -> str:
+        with self._desk.library() as library:
+            return leaving(library, self._settings(apart))
 
 
 def _attached(data: bytes, name: str, kind: str) -> Response:

@@ -35,6 +35,7 @@ class Frame:
 
     `opener` is how one view sends a person to another: a link of `markup.opens` anywhere on the page shows that view's
     tab and gives its handler what is to be opened. It was in the page, so it is as untrusted as a document.
+    `collections` are the boxes in which a collection is chosen; whoever changes collections changes their choices.
     """
 
     def __init__(self, blocks: gr.Blocks, head: gr.Column) -> None:
@@ -42,6 +43,7 @@ class Frame:
         self._blocks = blocks
         self.head = head
         self.routes: dict[str, Callable[..., Any]] = {}
+        self.collections: list[Any] = []
 
     def serves(self, path: str, handler: Callable[..., Any]) -> None:
         """Answer GET requests to a path, such as "/export/{session}", as FastAPI has it; behind the gate like all."""

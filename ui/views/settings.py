@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import gradio as gr
@@ -27,6 +27,7 @@ from ui.views.frame import EVENTS, Frame, shown
 
 if TYPE_CHECKING:
     from retrieval.library import Library
+    from retrieval.workspace import Workspace
 
 MODELS = ("model", "plan_model", "step_model", "answer_model", "judge_model")
 LEVELS = ("auto", "strong", "interpreter")
@@ -48,9 +49,13 @@ Shown = dict[str, Any]
 class Desk(Protocol):
     """What the view needs of a workspace."""
 
+    def library(self) -> AbstractContextManager[Library]:
+        """Give the open library, which stays as it is until the end. Raises UserError where it cannot be had now."""
+        ...
+
     @property
-    def library(self) -> Library:
-        """The open library. Raises UserError where there is no workspace."""
+    def workspace(self) -> Workspace | None:
+        """The workspace, if there is one."""
         ...
 
     @property
@@ -227,9 +232,9 @@ class SettingsView:
                 raise UserError(f"There is no role {role!r}. Choose one of the list.")
             if name == "none":
                 return {"tried": "<p class=note>none is no model: answers are quotes of the passages.</p>"}
-            chat = self._make(
-                name, idle_seconds=60 * settings.idle_minutes, outgoing=way_out(settings, self._library())
-            )
+            with self._library() as library:
+                outgoing = way_out(settings, library)
+            chat = self._make(name, idle_seconds=60 * settings.idle_minutes, outgoing=outgoing)
             with self._turn(self._lines.before(", ".join(members(name)))):
                 found = chat.complete([Message(role="user", content=_TRIED)], max_tokens=32)
             return {"tried": settings_page.tried(name, found)}
@@ -248,28 +253,31 @@ class SettingsView:
 
     def checked(self) -> Shown:
         """Return what `hoplite doctor` finds."""
-        library = self._library()
-        folder = library.workspace.folder if library else None
-        return {"checks": settings_page.checks(checks(folder, library, self._desk.chosen))}
+        with self._library() as library:
+            folder = self._desk.workspace.folder if self._desk.workspace else None
+            return {"checks": settings_page.checks(checks(folder, library, self._desk.chosen))}
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _library(self) -> Library | None:
-        try:
-            return self._desk.library
-        except UserError:  # nothing is indexed yet, and settings can be set all the same
-            return None
+    @contextmanager
+    def _library(self) -> Iterator[Library | None]:
+        """Give the library; None while it cannot be had: settings can be set all the same."""
+        with ExitStack() as held:
+            library = None
+            with suppress(UserError):
+                library = held.enter_context(self._desk.library())
+            yield library
 
     def _resolved(self, overrides: Mapping[str, object] | None = None) -> Resolved:
-        library = self._library()
-        folder = library.workspace.folder if library else None
+        workspace = self._desk.workspace
+        folder = workspace.folder if workspace else None
         return load_settings(folder, {**self._desk.chosen, **(overrides or {})})
 
     def _places(self) -> dict[str, str]:
-        library = self._library()
+        workspace = self._desk.workspace
         places = {str(user_file()): "your own config.toml"}
-        if library:
-            places[str(library.workspace.folder / "config.toml")] = "the workspace's config.toml"
+        if workspace:
+            places[str(workspace.folder / "config.toml")] = "the workspace's config.toml"
         return places
 
     def _changes(self, values: tuple[Any, ...]) -> dict[str, object | None]:
@@ -298,8 +306,8 @@ class SettingsView:
         return self._resolved(changes).settings
 
     def _leaving(self, settings: Settings) -> str:
-        library = self._library()
-        line = leaving(library, settings) if library else ""
+        with self._library() as library:
+            line = leaving(library, settings) if library else ""
         problems = destinations.destinations(settings).problems
         bad = "".join(f"<p class=bad>{markup.escaped(each)}</p>" for each in problems)
         return f"<p class=note>{markup.escaped(line or 'Nothing leaves this machine.')}</p>{bad}"
