@@ -81,7 +81,7 @@ document.addEventListener("click", (event) => {
     if (name === "edit" || name === "new") document.querySelector("#question textarea")?.focus();
   } else {
     const [view, what] = href.slice("open/".length).split("/");
-    document.querySelector(`#view-${CSS.escape(view)}-button`)?.click();
+    tabOf(view)?.click();
     fill(`open-${view}`, decodeURIComponent(what));
     reveal(`${view}-opened`);
   }
@@ -159,3 +159,13 @@ const system = matchMedia("(prefers-color-scheme: dark)");
 const settle = () => themed((localStorage.getItem("hoplite-theme") ?? (system.matches ? "dark" : "light")) === "dark");
 system.addEventListener("change", settle);
 settle();
+
+// The button of a view's tab. On a narrow screen Gradio keeps those that do not fit in a menu, without their ids; a view's
+// name is its title in small letters.
+function tabOf(view) {
+  const inMenu = [...document.querySelectorAll(".overflow-dropdown button")];
+  return (
+    document.querySelector(`#view-${CSS.escape(view)}-button`) ??
+    inMenu.find((button) => button.textContent.trim().toLowerCase() === view)
+  );
+}

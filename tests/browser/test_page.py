@@ -41,6 +41,7 @@ def page(address: str, browser: Browser) -> Iterator[Page]:
 
 
 def ask(page: Page, question: str = QUESTION, number: int = 0) -> None:
+    page.wait_for_timeout(300)  # what is typed in the instant in which Gradio empties the box is lost
     page.locator("#question textarea").fill(question)
     page.locator("#ask").click()
     page.locator("#history .turn .answer").nth(number).wait_for(timeout=60_000)
@@ -76,3 +77,23 @@ def test_nothing_is_fetched_from_elsewhere(page: Page, address: str, canary: Can
         source.click()
     assert "pixel.png" in page.content()
     assert (elsewhere, canary.asked) == ([], 0)
+
+
+def test_every_view_fits_a_narrow_screen_and_a_link_finds_a_tab_that_does_not(address: str, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 375, "height": 800})
+    page = opened(context.new_page(), address)
+    ask(page)
+    link = page.locator('a.opens[href^="#open/traces/"]').first
+    wide = {}
+    for view in ("library", "traces", "evaluation", "memory", "settings"):
+        page.evaluate(f"tabOf('{view}').click()")
+        page.locator(f"#view-{view}").wait_for(state="visible", timeout=20_000)
+        page.wait_for_timeout(500)
+        wide[view] = page.evaluate("document.documentElement.scrollWidth")
+    assert {view: width for view, width in wide.items() if width > 375} == {}
+    page.evaluate("tabOf('chat').click()")
+    page.set_viewport_size({"width": 300, "height": 800})
+    page.locator("#view-traces-button").wait_for(state="detached", timeout=20_000)
+    link.click()
+    page.locator("#trace .waterfall").wait_for(timeout=20_000)
+    context.close()
