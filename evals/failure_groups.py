@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.terms import content
+from evals.coding import Coding
 from evals.types import Finished
 from ingest.names import words
 
@@ -48,6 +49,14 @@ def groups(notes: Sequence[tuple[Finished, str]], embed: Embed) -> list[Group]:
     stems = [Counter(stem for _, text in group for stem in content(text)) for group in ordered]
     everywhere = sum(stems, Counter[str]())
     return [Group(_name(group, own, everywhere), tuple(group)) for group, own in zip(ordered, stems, strict=True)]
+
+
+def suggested(coding: Coding) -> list[Group]:
+    """Return groups of the notes whose answers have no failure mode yet, likened by the model that comes along."""
+    from retrieval.embedders import embedder_named
+
+    notes = [(line, note) for line, note in coding.notes if not coding.modes_of(line)]
+    return groups(notes, embedder_named(None).embed)
 
 
 def _clusters(vectors: NDArray[np.float32]) -> list[int]:

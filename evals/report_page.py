@@ -47,13 +47,19 @@ def opening(heading: Heading, summary: Summary, sections: Iterable[str] = ()) ->
         f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n"
     )
     yield f'<p class="faint">{text(heading.ended)} · report made on {text(heading.machine)}</p>\n'
-    yield _facts(heading, summary)
+    yield facts(heading, summary)
     yield (
         '<nav><a href="#metrics">Metrics</a><a href="#slices">Slices</a><a href="#time">Time and tokens</a>'
         '<a href="#failures">Failures</a><a href="#questions">Questions</a></nav>\n'
     )
-    yield _fingerprint(heading)
-    yield '</header>\n<main>\n<h2 id="metrics">Metrics</h2>\n'
+    yield fingerprint(heading)
+    yield "</header>\n<main>\n"
+    yield from numbers(summary, sections)
+
+
+def numbers(summary: Summary, sections: Iterable[str] = ()) -> Iterator[str]:
+    """Yield a run's metrics, `sections` that others add, slices, time and tokens."""
+    yield '<h2 id="metrics">Metrics</h2>\n'
     yield _metrics(summary)
     yield from sections
     yield '<h2 id="slices">Slices</h2>\n'
@@ -95,7 +101,8 @@ def closing() -> str:
     )
 
 
-def _facts(heading: Heading, summary: Summary) -> str:
+def facts(heading: Heading, summary: Summary) -> str:
+    """Return the few numbers that stand above all."""
     cells = [
         (f"{summary.questions:,}", "questions" + _repeats(summary)),
         (f"{summary.answered:,} of {summary.lines:,}", "answered"),
@@ -114,12 +121,13 @@ def _repeats(summary: Summary) -> str:
     return f", {summary.lines:,} answers with repeats" if summary.lines > summary.questions else ""
 
 
-def _fingerprint(heading: Heading) -> str:
-    facts = "".join(
+def fingerprint(heading: Heading) -> str:
+    """Return what the answers depend on, folded."""
+    named = "".join(
         f"<dt>{text(cut(name, 80))}</dt><dd>{text(cut(value, _LONGEST_FACT))}</dd>"
         for name, value in heading.fingerprint.items()
     )
-    return f'<details class="more"><summary>What the answers depend on</summary><dl>{facts}</dl></details>\n'
+    return f'<details class="more"><summary>What the answers depend on</summary><dl>{named}</dl></details>\n'
 
 
 def _metrics(summary: Summary) -> str:

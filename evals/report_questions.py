@@ -30,7 +30,7 @@ def questions(worst: Sequence[Finished], summary: Summary, tree_of: TreeOf) -> I
     elif summary.main:
         yield f'<p class="note">The lowest {_named(summary.main)} first.</p>\n'
     for line in worst:
-        yield question(line, tree_of)
+        yield question(line, trace(line, tree_of))
 
 
 def rows_opening(summary: Summary) -> str:
@@ -53,8 +53,9 @@ def row(line: Finished) -> str:
     )
 
 
-def question(line: Finished, tree_of: TreeOf) -> str:
-    """Return one answered question, folded, with all that the run has of it."""
+def question(line: Finished, traced: str, *, opened: bool = False) -> str:
+    """Return one question with all that the run has of it, folded unless it is `opened`; `traced` is its trace, or a
+    link to it, as HTML."""
     value = ordering(line)
     tone = "good" if value >= 1 else "bad" if value <= 0 else ""
     gold = " · ".join(line.answers) if line.answers else "(that the sources do not say)" if line.unanswerable else ""
@@ -68,7 +69,7 @@ def question(line: Finished, tree_of: TreeOf) -> str:
         ("took", text(_took(line))),
     ]
     parts = [
-        f'<details class="question"><summary><span class="score {tone}">'
+        f'<details class="question"{" open" if opened else ""}><summary><span class="score {tone}">'
         f"{percent(value) if line.scores else '–'}</span> {text(cut(line.question, _LONGEST_HEAD))}"
         f'<span class="id">{text(line.id)}{again(line)}</span></summary><div>\n<dl>',
         *(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts if value),
@@ -76,7 +77,7 @@ def question(line: Finished, tree_of: TreeOf) -> str:
         _chips(line.scores),
         *_citations(line),
         *_passages(line),
-        _trace(line, tree_of),
+        traced,
         "</div></details>\n",
     ]
     return "".join(parts)
@@ -109,7 +110,8 @@ def _passages(line: Finished) -> Iterator[str]:
         yield f"{text(cut(each.text, _LONGEST_TEXT))}</pre></details>\n"
 
 
-def _trace(line: Finished, tree_of: TreeOf) -> str:
+def trace(line: Finished, tree_of: TreeOf) -> str:
+    """Return a question's trace, folded; "" where none was written."""
     if line.trace_id is None:
         return ""
     shown = tree_of(line.trace_id)

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from typing import BinaryIO, Self
 from agent.scores import score_all
 from agent.trace_session import session
 from evals.datasets import Question
+from evals.run_asked import ASKED, Conduct, as_text
 from evals.run_files import ANSWERS, FORMAT, RUN, Index, Key, finished, read_run, scan
 from evals.run_report import RunReport, report
 from evals.scoring import Similar, score
@@ -30,32 +31,20 @@ Answering = Callable[[Question], RunAnswer]
 
 _LONGEST_PAUSE = 60.0  # seconds before a question is tried again
 _LONGEST_ERROR = 500  # characters
+_LOOK = 0.1  # seconds between two looks at whether the run is to stop
+STOPPED = "a stop"
+"""What ended a run that was told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
     """What answers one question at a time. `stop` is called from another thread where a question takes too long, and
-    then `answer` is to return soon; without one it is waited for."""
+    then `answer` is to return soon; without one it is waited for. Each question waits for its `turn`, in no time of its
+    own, and is answered inside it."""
 
     answer: Answering
     stop: Callable[[], None] = lambda: None
-
-
-@dataclass(frozen=True, slots=True)
-class Conduct:
-    """How a run goes about its questions.
-
-    Each is asked `repeat` times. One that fails is tried `retries` times more, after `pause` seconds, then twice as
-    many. One that takes longer than `timeout` seconds is stopped and failed. No question begins once the run has cost
-    `max_cost` US dollars, or `max_tokens` were read and written; those under way are finished.
-    """
-
-    repeat: int = 1
-    retries: int = 0
-    pause: float = 1.0
-    timeout: float | None = None
-    max_cost: float | None = None
-    max_tokens: int | None = None
+    turn: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +63,20 @@ def run(
     out: Path,
     *,
     fingerprint: Mapping[str, str],
+    name: str = "",
     resume: bool = False,
     conduct: Conduct | None = None,
     similar: Similar | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> RunReport:
     """Answer the questions that `out` has no answer to yet, and report over all of them.
 
     Several workers answer side by side, each in a thread of its own; `similar` compares meanings. `out/answers.jsonl`
     gets one line a finished question, on disk before its worker begins the next; `out/run.json` holds the
-    fingerprint: what the caller gives (model, index, settings) and the questions' digest. Resuming asks what is
-    missing and what failed; then the last line of a question counts.
+    fingerprint: what the caller gives (model, index, settings) and the questions' digest; `out/asked.json` holds the
+    questions, with the `name` of their set. Resuming asks what is missing and what failed; then the last line of a
+    question counts. Once `stop` is set the run ends: no question begins, and those under way are left to be asked.
 
     An exception while answering is an error of that question, and the run goes on, but for UserError (no weights, no
     endpoint), which would meet every question: it ends the run, to be resumed.
@@ -96,10 +88,10 @@ def run(
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     whole = {**fingerprint, "questions": _digest(questions)}
     with _held(out / ANSWERS) as file:
-        _check(out / RUN, whole, resume=resume, begun=file.seek(0, os.SEEK_END) > 0)
+        _check(out / RUN, whole, as_text(name, questions, conduct), resume=resume, begun=file.seek(0, os.SEEK_END) > 0)
         index = scan(file, out / ANSWERS)
         file.truncate(index.size)  # what a kill left torn
-        going = _Going(questions, out.resolve().name, conduct, similar, file, index, on_progress)
+        going = _Going(questions, out.resolve().name, conduct, similar, file, index, on_progress, stop)
         going.through(workers)
     return report(out.resolve().name, finished(out), missing=going.missing, ended=going.ended)
 
@@ -116,8 +108,10 @@ class _Going:
         file: BinaryIO,
         index: Index,
         on_progress: Callable[[Progress], None] | None,
+        stop: threading.Event | None,
     ) -> None:
         self._name = name
+        self._stop = stop
         self._conduct = conduct
         self._similar = similar
         self._file = file
@@ -157,8 +151,18 @@ class _Going:
                 raise
 
     def _land(self, flying: dict[Future[Finished], Worker], idle: list[Worker]) -> None:
-        """Wait for a worker, and keep what it brings; what others brought is kept before an error is raised."""
-        for future in sorted(wait(flying, return_when=FIRST_COMPLETED).done, key=lambda f: f.exception() is not None):
+        """Wait for a worker, and keep what it brings; what others brought is kept before an error is raised. Where the
+        run is told to stop, what is under way is dropped."""
+        look = None if self._stop is None else _LOOK
+        while not (done := wait(flying, look, return_when=FIRST_COMPLETED).done):
+            if self._stopped:
+                break
+        if stopped := self._stopped:
+            self._over.set()
+            for worker in flying.values():
+                worker.stop()
+            done = {future for future in done if future.exception() is None}
+        for future in sorted(done, key=lambda f: f.exception() is not None):
             idle.append(flying.pop(future))
             line = future.result()
             known = (line.id, line.repeat) in self._index.places
@@ -173,6 +177,13 @@ class _Going:
                     f"What {line.id!r} cost is not known, so that no cap on dollars can hold. "
                     "Give --max-run-tokens instead, and --resume."
                 )
+        if stopped:
+            flying.clear()
+            self.ended = STOPPED
+
+    @property
+    def _stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
 
     @property
     def _progress(self) -> Progress:
@@ -188,6 +199,8 @@ class _Going:
             self.ended = f"--max-run-cost {conduct.max_cost:g}"
         if conduct.max_tokens is not None and tokens >= conduct.max_tokens:
             self.ended = f"--max-run-tokens {conduct.max_tokens}"
+        if self._stopped:
+            self.ended = STOPPED
         if self._done + self._failed >= len(self._keys):
             self.ended = None
         return self.ended is not None
@@ -204,6 +217,10 @@ class _Going:
         return replace(line, usage=dict(usage) if attempt > 1 else line.usage, attempts=attempt)
 
     def _once(self, worker: Worker, question: Question, repeat: int) -> Finished:
+        with worker.turn():
+            return self._answered(worker, question, repeat)
+
+    def _answered(self, worker: Worker, question: Question, repeat: int) -> Finished:
         started = time.perf_counter()
         given, error = RunAnswer(""), None
         clock = _Clock(self._conduct.timeout, worker.stop)
@@ -289,8 +306,9 @@ def _digest(questions: Sequence[Question]) -> str:
     return digest(json.dumps([asdict(question) for question in questions]).encode())
 
 
-def _check(path: Path, fingerprint: Mapping[str, str], *, resume: bool, begun: bool) -> None:
-    """Let a run begin, or go on where it is the same one; write its fingerprint before its first answer."""
+def _check(path: Path, fingerprint: Mapping[str, str], asked: str, *, resume: bool, begun: bool) -> None:
+    """Let a run begin, or go on where it is the same one; write its questions and its fingerprint before its first
+    answer."""
     if begun and not resume:
         raise UserError(f"{path.parent} already holds a run. Add --resume to go on with it, or give another --out.")
     if begun:
@@ -301,10 +319,15 @@ def _check(path: Path, fingerprint: Mapping[str, str], *, resume: bool, begun: b
                 f"{path.parent} cannot be resumed, for its run had other inputs: {was}. Give another --out."
             )
         return
-    # Replaced as one, so that no kill leaves half of it; it comes before any answer.
+    _replace(path.with_name(ASKED), asked)
+    _replace(path, json.dumps({"run": path.parent.name, "format": FORMAT, "fingerprint": fingerprint}, indent=1))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file as one, so that no kill leaves half of it."""
     fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump({"run": path.parent.name, "format": FORMAT, "fingerprint": fingerprint}, file, indent=1)
+    with fresh.open("wb") as file:
+        file.write(text.encode("utf-8", "replace"))
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)

@@ -33,23 +33,40 @@ if TYPE_CHECKING:
     import gradio as gr
     from starlette.types import ASGIApp
 
-ROUTES = (ROUTE, "/export/{session}")
+ROUTES = (
+    ROUTE,
+    "/export/{session}",
+    "/evaluation/{key}/report.html",
+    "/evaluation/{key}/report.md",
+    "/evaluation/sets/{name}.jsonl",
+)
 """What the page serves beside Gradio's own; the gate refuses any other."""
 
 
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
     from ui.intake import Intake
+    from ui.line import Lines
     from ui.views.chat import ChatView
+    from ui.views.evaluation import EvaluationView
     from ui.views.library import LibraryView
     from ui.views.memory import MemoryView
+    from ui.views.settings import SettingsView
     from ui.views.traces import TracesView
 
-    chat = ChatView(desk)
-    intake = Intake(desk)
+    lines, intake = Lines(), Intake(desk)
+    chat, evaluation = ChatView(desk, lines), EvaluationView(desk, lines)
     desk.before_close(chat.close)
+    desk.before_close(evaluation.batches.close)
     desk.before_close(intake.close)
-    return (chat, LibraryView(desk, intake), TracesView(desk), MemoryView(desk))
+    return (
+        chat,
+        LibraryView(desk, intake),
+        TracesView(desk),
+        evaluation,
+        MemoryView(desk),
+        SettingsView(desk, lines),
+    )
 
 
 def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Frame]:
@@ -100,7 +117,7 @@ def page(shown: Callable[[], Sequence[View]], endpoints: Endpoints, *, port: int
         show_error=False, max_file_size=arriving.file_limit, ssr_mode=False, enable_monitoring=False, pwa=False,
         mcp_server=False,
         theme=Theme(),
-        css="\n".join((_shipped("page.css"), _shipped("library.css"), rules())),
+        css="\n".join((_shipped("page.css"), _shipped("evaluation.css"), _shipped("library.css"), rules())),
         head='<script src="/page.js" defer></script>',
     )  # fmt: skip
     return mounted

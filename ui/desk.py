@@ -111,6 +111,11 @@ class Workdesk:
     # What is in the workspace, whoever holds it -----------------------------------------------------------------------
 
     @property
+    def chosen(self) -> Mapping[str, Any]:
+        """The settings as the command line has them, None where it said nothing."""
+        return self._chosen
+
+    @property
     def workspace(self) -> Workspace | None:
         """The workspace, if there is one."""
         with suppress(WorkspaceMissing):

@@ -20,16 +20,19 @@ _BAR = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r"-{3,}")
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+")
 _SPAN = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[(\d{1,3})\]")
+_MARKDOWN = "\n\\`*_[]!$:@~|"
+"""Beyond HTML's own: what Markdown could still take for markup of its own inside a tag's text."""
+
 _TRAILING = re.compile(r"[\s.,;:!?)\]\"”’]*")
 _WORST = ("unverified", "judged", "verified")
+_PLACE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 _SIGNS = {"unverified": " ✗", "judged": " ≈"}
 
 
 def escaped(text: str) -> str:
     """Return text as one line of HTML without any tag; line ends stay as character references."""
     shown = html.escape(visible(text.expandtabs(4), keep="\n"))
-    # Beyond HTML's own: what Markdown could still take for markup of its own inside a tag's text.
-    for char in "\n\\`*_[]!$:@~|":
+    for char in _MARKDOWN:
         shown = shown.replace(char, f"&#{ord(char)};")
     return shown.replace("www.", "www&#46;")
 
@@ -167,3 +170,13 @@ def _link(label: str, labels: Labels) -> str:
     mark = labels.marks.get(label, "")
     kind = f"cite {mark}" if mark else "cite"
     return f'<a class="{kind}" href="#{labels.name}-{int(label)}">{int(label)}{_SIGNS.get(mark, "")}</a>'
+
+
+def of_report(made: str) -> str:
+    """Return HTML of a report (`evals.report_html`, `evals.charts`), whose text is escaped already, as it can stand on
+    the page: in one line, nothing in it for Markdown to see, and charts of a size of their own, because the page's
+    sanitizer takes their view boxes away."""
+    made = _PLACE.sub(r'width="\1" height="\2"', made)
+    for char in _MARKDOWN:
+        made = made.replace(char, f"&#{ord(char)};")
+    return made.replace("www.", "www&#46;")

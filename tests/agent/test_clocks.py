@@ -46,6 +46,8 @@ STAMPS = {
     "agent/trace_file.py": "which traces are too old to be kept",
     "agent/trace_stats.py": "which traces are of the last days",
     "agent/tracing.py": "when an answer was rated",
+    "evals/benchmark_results.py": "on which day something was measured",
+    "evals/report.py": "when a run ended, in the reader's time zone",
     "ingest/pipeline.py": "when a span of a trace began",
     "ingest/reading.py": "when a span of a trace began",
     "retrieval/indexing.py": "when a span of a trace began",
@@ -53,7 +55,10 @@ STAMPS = {
     "retrieval/server_link.py": "how far away the date in a Retry-After header is",
     "retrieval/sources.py": "when something was fetched",
     "ui/commands/trace.py": "when a trace began, in the reader's time zone",
+    "ui/run_list.py": "when a run ended, in the reader's time zone",
+    "ui/sessions.py": "when a conversation was last added to",
     "ui/traced.py": "when a trace began, in the reader's time zone",
+    "ui/uploads.py": "which uploads nobody took and are too old to be kept",
 }
 """Where the wall clock is read, and for what. None of it is a limit."""
 

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,10 @@ from typing import Any
 import pytest
 
 from evals.datasets import Question
+from evals.run_asked import Conduct, read_asked
 from evals.run_files import answers
 from evals.run_report import RunReport, report
-from evals.runner import Conduct, Progress, Worker, run
+from evals.runner import STOPPED, Progress, Worker, run
 from evals.scoring import score
 from evals.tables import run_table
 from evals.types import Cited, Finished, RunAnswer
@@ -32,7 +35,7 @@ MODEL = {"model": "scripted", "index": "1f"}
 CHILD = """
 import os, signal, sys, pathlib
 from tests.evals.test_runner import MODEL, QUESTIONS, right
-from evals.runner import Conduct, Progress, Worker, run
+from evals.runner import run
 def answer(question):
     if question.id == sys.argv[2]:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -381,3 +384,50 @@ def test_seconds_come_with_percentiles_of_what_did_not_fail() -> None:
     failed = replace(lines[0], id="x", seconds=500.0, error="x")
     timings = report("r", [*lines, failed]).timings
     assert timings == {"answers": 566.0, "median": 6.0, "p90": 10.0, "p95": pytest.approx(10.5)}
+
+
+def test_a_run_that_is_told_to_stop_drops_what_is_under_way_and_goes_on_later(tmp_path: Path) -> None:
+    stop, stopped = threading.Event(), threading.Event()
+
+    def answer(question: Question) -> RunAnswer:
+        if question.id == "q2":
+            stop.set()
+            assert stopped.wait(10)  # what a stopped worker says is no answer to keep
+        return right(question)
+
+    conduct = Conduct(repeat=2, retries=1)
+    report = run(
+        QUESTIONS, [Worker(answer, stopped.set)], tmp_path, fingerprint=MODEL, name="mine", conduct=conduct, stop=stop
+    )
+    assert (report.answers, report.missing, report.ended) == (2, 10, STOPPED)
+    asked = read_asked(tmp_path)
+    assert asked is not None
+    assert (asked.set, list(asked.questions), asked.conduct, asked.total) == ("mine", QUESTIONS, conduct, 12)
+    again = run(asked.questions, right, tmp_path, fingerprint=MODEL, conduct=asked.conduct, resume=True)
+    assert (again.answers, again.missing) == (12, 0)
+
+
+def test_waiting_for_a_turn_is_no_time_of_a_question(tmp_path: Path) -> None:
+    waited: list[str] = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        time.sleep(0.2)
+        waited.append("turn")
+        yield
+
+    worker = Worker(right, turn=turn)
+    run(QUESTIONS[:2], [worker], tmp_path, fingerprint=MODEL, conduct=Conduct(timeout=0.15))
+    assert [line.error for line in answers(tmp_path)] == [None, None]
+    assert max(line.seconds for line in answers(tmp_path)) < 0.15
+    assert waited == ["turn", "turn"]
+
+
+@pytest.mark.parametrize(
+    "damaged", ["{", '{"set": "x"}', '{"set": "x", "questions": [], "conduct": {"repeat": 0}}', '{"evil": 1}']
+)
+def test_a_damaged_list_of_what_was_asked_is_named(tmp_path: Path, damaged: str) -> None:
+    (tmp_path / "asked.json").write_text(damaged)
+    with pytest.raises(UserError, match=r"asked\.json is damaged"):
+        read_asked(tmp_path)
+    assert read_asked(tmp_path / "elsewhere") is None

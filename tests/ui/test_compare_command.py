@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from evals.datasets import Question
-from evals.runner import Conduct, run
+from evals.run_asked import Conduct
+from evals.runner import run
 from evals.types import RunAnswer
 from tests.ui.conftest import Hoplite
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from ingest.errors import HopliteError, WorkspaceMissing
 from ingest.locked.report import Level
 from ui.commands.options import opened, workspace_option
 from ui.render import megabytes, visible
+
+if TYPE_CHECKING:
+    from retrieval.library import Library
 
 ROOM = 3e9
 """Bytes that the weights and a large index take together."""
@@ -36,11 +40,7 @@ class Check:
 def doctor(workspace: Path | None) -> int:
     """Check what Hoplite needs on this machine, and say what to do about what is missing."""
     bad = 0
-    checks = (
-        *(_python(), *_weights(), *_models(workspace), *_sandbox(), _parsers(), *_languages()),
-        *(*_index(workspace), *_room(workspace), *_tools()),
-    )
-    for check in checks:
+    for check in checks(workspace):
         mark = (
             click.style("ok     ", fg="green")
             if check.good
@@ -50,6 +50,22 @@ def doctor(workspace: Path | None) -> int:
         click.echo(f"{mark}  {check.name:<28} {visible(check.found)}{visible(step)}")
         bad += check.needed and not check.good
     return 2 if bad else 0
+
+
+def checks(
+    workspace: Path | None, library: Library | None = None, chosen: Mapping[str, object] | None = None
+) -> Iterator[Check]:
+    """Yield what is found, one check after another. `library` is the workspace's where this process has it open, and
+    `chosen` the settings that its command line has."""
+    yield _python()
+    yield from _weights()
+    yield from _models(workspace, chosen)
+    yield from _sandbox()
+    yield _parsers()
+    yield from _languages()
+    yield from _index(workspace) if library is None else _indexed(library)
+    yield from _room(workspace)
+    yield from _tools()
 
 
 def _python() -> Check:
@@ -67,7 +83,7 @@ def _weights() -> Iterator[Check]:
         yield Check(name, each.folder is not None, found, f"hoplite models pull {name}", name in needed)
 
 
-def _models(workspace: Path | None) -> Iterator[Check]:
+def _models(workspace: Path | None, settings: Mapping[str, object] | None = None) -> Iterator[Check]:
     """The language models that the settings choose, with their roles where those differ."""
     from agent.remote_models import is_remote
     from agent.roles import names
@@ -79,7 +95,7 @@ def _models(workspace: Path | None) -> Iterator[Check]:
     except HopliteError:  # `_index` says so.
         folder = None
     try:
-        chosen = names(load_settings(folder).settings)
+        chosen = names(load_settings(folder, settings).settings)
     except HopliteError as error:
         yield Check("settings", False, str(error))
         return
@@ -135,13 +151,15 @@ def _parsers() -> Check:
 def _index(workspace: Path | None) -> Iterator[Check]:
     try:
         with opened(workspace, searches=False) as library:
-            status = library.status()
+            yield from _indexed(library)
     except WorkspaceMissing:
         yield Check("index", False, "none here", "hoplite index PATH", needed=False)
-        return
     except HopliteError as error:
         yield Check("index", False, str(error))
-        return
+
+
+def _indexed(library: Library) -> Iterator[Check]:
+    status = library.status()
     yield Check("index", True, f"{status.totals.documents:,} documents, {status.totals.chunks:,} chunks, sound")
     if server := status.server:
         yield Check("Qdrant server", True, f"{server.place}, Qdrant {server.version}, {server.points:,} points")

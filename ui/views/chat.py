@@ -90,9 +90,10 @@ class ChatView:
     name = "chat"
     title = "Chat"
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, lines: Lines | None = None) -> None:
+        """`lines` are those before the models, where others wait in them, too."""
         self._desk = desk
-        self._lines = Lines()
+        self._lines = lines or Lines()
         self._tabs: dict[str, Tab] = {}
         self._talks: dict[str, Talk] = {}
         self._sessions: Sessions | None = None

@@ -17,7 +17,6 @@ from ui.interrupt import interruptible
 
 if TYPE_CHECKING:
     from evals.coding import Coding
-    from evals.failure_groups import Group
     from evals.judge import Rubric
     from evals.types import Finished
 
@@ -75,6 +74,7 @@ def modes(
     mode adds them to it), `-2` leaves the second note out, /skip goes on, /quit leaves. With an option that changes
     something, and with --json, nothing is asked.
     """
+    from evals.failure_groups import suggested
     from evals.judge_tables import modes_table
 
     coding = _coding(run)
@@ -88,7 +88,7 @@ def modes(
         old, new = _pair(text)
         coding.rename(old, new)
     if accept:
-        for group in _suggested(coding):
+        for group in suggested(coding):
             if len(group.lines) > 1:  # a note that is like no other is no mode yet
                 coding.assign([line for line, _ in group.lines], group.name)
     elif not (assign or unassign or rename or as_json):
@@ -284,7 +284,9 @@ class Sitting:
 
 def _sort(coding: Coding) -> None:
     """Show the groups of notes without a mode, and do with each what is typed."""
-    for group in _suggested(coding):
+    from evals.failure_groups import suggested
+
+    for group in suggested(coding):
         lines = list(group.lines)
         while lines:
             click.echo("\n".join(_numbered(lines)))
@@ -315,16 +317,6 @@ def _numbered(lines: Iterable[tuple[Finished, str]]) -> Iterator[str]:
 
     for number, (line, note) in enumerate(lines, 1):
         yield f"{number:>3}. {render.visible(name_of(line))}: {render.visible(' '.join(note.split()))}"
-
-
-def _suggested(coding: Coding) -> list[Group]:
-    """Groups of the notes whose answers have no mode yet."""
-    from evals.failure_groups import groups
-    from retrieval.embedders import embedder_named
-
-    return groups(
-        [(line, note) for line, note in coding.notes if not coding.modes_of(line)], embedder_named(None).embed
-    )
 
 
 def _rubrics(words: Sequence[str]) -> list[Rubric]:

@@ -36,7 +36,7 @@ def report(run: Path, against: Path | None, out: Path | None, markdown: bool, wo
             _write(out, lines)
         return
     target = out or run / "report.html"
-    write(run, target, _trees(run, workspace), against=against)
+    write(run, target, trees(_traces(run, workspace)), against=against)
     click.echo(f"Wrote {target}.")
 
 
@@ -47,12 +47,10 @@ def _write(out: Path, lines: str) -> None:
         raise UserError(f"{out} cannot be written: {error.strerror}. Name another file.") from error
 
 
-def _trees(run: Path, workspace: Path | None) -> Callable[[str], str | None]:
-    """What lays out a trace by its id, None where it is not stored."""
+def trees(file: Path | None) -> Callable[[str], str | None]:
+    """Return what lays out a trace of this file by its id, None where it is not stored."""
     from agent.tracing import as_tree, reading, spans_of
     from ui.traced import tree
-
-    file = _traces(run, workspace)
 
     def laid_out(trace_id: str) -> str | None:
         if file is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +15,11 @@ from ui.commands.options import agent_options, json_option, opened, workspace_op
 from ui.progress import Meter
 
 if TYPE_CHECKING:
-    from agent.loop import Agent
-    from agent.settings import Settings
+    from evals.batch import Batch
     from evals.datasets import Question
     from evals.runner import Progress, Worker
     from evals.types import RunAnswer
     from retrieval.library import Library
-
-
-SIDE_BY_SIDE = 4
-"""Workers, unless told otherwise, where the models are elsewhere. A model on this machine takes one question at a
-time, and so does a memory, in which one question finds what another left."""
 
 
 @click.command()
@@ -42,7 +35,7 @@ time, and so does a memory, in which one question finds what another left."""
     "--workers",
     type=click.IntRange(1, 64),
     metavar="N",
-    help=f"Questions at a time. [default: 1 with a model on this machine, else {SIDE_BY_SIDE}]",
+    help="Questions at a time. [default: 1 with a model on this machine, else 4]",
 )
 @click.option("--retries", type=click.IntRange(0, 20), default=0, metavar="N", help="Try a failed question again.")
 @click.option(
@@ -85,12 +78,10 @@ def run(
     missing and what failed, however the run ended. Exit code 4: some questions failed, or a cap ended
     the run. docs/evaluation.md defines the metrics.
     """
-    from agent.build import on_this_machine, send_traces
+    from agent.build import send_traces
+    from evals.batch import make_batch, new_folder
     from evals.datasets import drawn
-    from evals.fingerprint import fingerprint
-    from evals.runner import Conduct
-    from evals.runner import run as run_set
-    from evals.similarity import similarity
+    from evals.run_asked import Conduct
     from evals.tables import run_table
     from ui.commands.ask import in_force, leaving
 
@@ -102,22 +93,23 @@ def run(
         if line := leaving(library, settings):
             click.echo(line, err=True)
         send_traces(settings)
-        one_by_one = with_memory or on_this_machine(settings)
-        count = workers or (1 if one_by_one else SIDE_BY_SIDE)
-        answering, sandbox = (_one_calls if baseline else _agents)(library, names, settings, count)
-        compared, similar = similarity()
-        made = fingerprint(library, settings, sandbox=sandbox, with_memory=with_memory, similarity=compared)
-        folder = out or library.workspace.runs / time.strftime("%Y%m%d-%H%M%S")
+        batch = make_batch(
+            library,
+            settings,
+            names=names,
+            workers=workers,
+            baseline=baseline,
+            say=lambda line: click.echo(line, err=True),
+        )
+        folder = out or new_folder(library.workspace.runs)
         if langfuse is not None:
-            answering = _as_experiment(library, answering, asked[:limit], langfuse, folder.resolve().name)
-        report = run_set(
+            batch = _as_experiment(library, batch, asked[:limit], langfuse, folder.resolve().name)
+        report = batch.ask(
             asked[:limit],
-            answering,
             folder,
-            fingerprint=made | ({"baseline": "one call"} if baseline else {}),
+            name=questions.resolve().name,
             resume=resume,
             conduct=Conduct(repeat, retries, timeout=timeout, max_cost=max_run_cost, max_tokens=max_run_tokens),
-            similar=similar,
             on_progress=lambda progress: meter.show("asking", progress.done, progress.total, _note(progress)),
         )
     told(report.as_json(), run_table(report), as_json=as_json)
@@ -131,10 +123,8 @@ def _note(progress: Progress) -> str:
     return ", ".join(filter(None, (failed, cost)))
 
 
-def _as_experiment(
-    library: Library, workers: Sequence[Worker], asked: Sequence[Question], name: str, run: str
-) -> list[Worker]:
-    """Make the questions a data set of Langfuse, and return what answers each as an item of a run there."""
+def _as_experiment(library: Library, batch: Batch, asked: Sequence[Question], name: str, run: str) -> Batch:
+    """Make the questions a data set of Langfuse, and return a batch that answers each as an item of a run there."""
     from agent.build import langfuse
     from agent.langfuse_api import Item
     from agent.settings import load_settings
@@ -152,7 +142,7 @@ def _as_experiment(
 
         return replace(worker, answer=answer)
 
-    return [item(worker) for worker in workers]
+    return replace(batch, workers=[item(worker) for worker in batch.workers])
 
 
 def _asked(
@@ -171,46 +161,3 @@ def _asked(
     files = dataset_files(data, dataset_cache())
     index([files.folder], chosen=files.folder / ".hoplite", quiet=quiet)
     return data.questions, files.records, files.folder / ".hoplite"
-
-
-def _agents(library: Library, names: Mapping[str, str], settings: Settings, count: int) -> tuple[list[Worker], str]:
-    """So many agents, each a worker, and the level at which their code runs."""
-    from agent.build import make_agent
-    from evals.agent_answers import run_answer
-    from evals.runner import Worker
-
-    def worker(agent: Agent) -> Worker:
-        return Worker(lambda question: run_answer(agent.ask(question.question), names), agent.stop)
-
-    # Without a memory nothing is kept of a question but its line: no journal either, which it would have to wait for.
-    workspace = library.workspace if settings.memory else None
-    said: set[str] = set()
-
-    def say(line: str) -> None:
-        if line not in said:
-            click.echo(line, err=True)
-        said.add(line)
-
-    agents = [make_agent(library, settings, workspace=workspace, say=say) for _ in range(count)]
-    return [worker(agent) for agent in agents], agents[0].sandbox
-
-
-def _one_calls(library: Library, names: Mapping[str, str], settings: Settings, count: int) -> tuple[list[Worker], str]:
-    """The baseline of `_agents`: the model in one call."""
-    from agent.build import limits, way_out
-    from agent.models import make_chat
-    from evals.baselines import one_call
-    from evals.runner import Worker
-
-    profile = limits(settings).profile
-
-    def worker() -> Worker:
-        chat = make_chat(settings.model, outgoing=way_out(settings, library))
-
-        def answer(question: Question) -> RunAnswer:
-            given = one_call(library, chat, question, profile=profile)
-            return replace(given, shown=tuple(dict.fromkeys(names.get(path, path) for path in given.shown)))
-
-        return Worker(answer)
-
-    return [worker() for _ in range(count)], "no code"
