@@ -103,11 +103,6 @@ class Workdesk:
         """Have this workspace, which was just made, from now on."""
         self._chosen_workspace = folder
 
-    @property
-    def users(self) -> int:
-        """How many use the library at this moment, questions that run among them."""
-        return self._users
-
     # What is in the workspace, whoever holds it -----------------------------------------------------------------------
 
     @property

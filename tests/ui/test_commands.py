@@ -139,13 +139,15 @@ def test_ask_gives_the_form_that_is_wanted(hoplite: Hoplite, indexed: Path) -> N
 @pytest.mark.parametrize("words", [("--path", "src/*"), ("--in", "code")])
 def test_ask_answers_from_what_it_is_asked_in_alone(hoplite: Hoplite, indexed: Path, words: tuple[str, ...]) -> None:
     save(indexed / ".hoplite" / "collections.json", "Code", ["src/*"])
-    question = "Readings older than how many days are deleted every night?"
-    asked = ("ask", question, "--model", "none", "--json", "--workspace", indexed / ".hoplite")
-    assert "guide.md" in hoplite(*asked).stdout
-    within = hoplite(*asked, *words)
-    assert within.exit_code == 0
-    assert "src/" in within.stdout
-    assert "guide.md" not in within.stdout
+    options = ("--model", "none", "--json", "--workspace", indexed / ".hoplite")
+
+    def cited(question: str, *words: str) -> set[str]:
+        return {each["path"] for each in json.loads(hoplite("ask", question, *words, *options).stdout)["citations"]}
+
+    in_the_guide = "Readings older than how many days are deleted every night?"
+    assert cited(in_the_guide) == {"guide.md"}
+    assert cited(in_the_guide, *words) == set()
+    assert cited("Where is HERON_RETENTION set?", *words) == {"src/settings.py"}
 
 
 @pytest.mark.parametrize(
