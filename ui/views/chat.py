@@ -34,6 +34,10 @@ QUESTION_LIMIT = 2_000
 
 FORMS: tuple[str, ...] = ("auto", "short", "paragraph", "report", "table")
 _PAUSE = 0.04  # seconds between two looks at a run; what happened in between is shown together
+_ALWAYS = ("here", "ask", "stop", "start", "live", "draft")
+"""What is told each time, although it was told before: Gradio can lose one of two messages that come at once, and a page
+whose last one was lost could not ask any more."""
+
 _LEAVING = 3.0  # seconds that runs get to end when the page's process does
 _LISTED = 40  # conversations
 
@@ -380,13 +384,14 @@ class ChatView:
         except BaseException:
             tab.watched = False
             raise
-        # Gradio says the last thing once more when it is over, when the person may have typed already.
-        yield {"here": self._address(tab)}
+        # Gradio says the last thing once more when it is over, when the person may have typed already: no box is in it.
+        values = await asyncio.to_thread(self.page, tab)
+        yield {name: values[name] for name in _ALWAYS}
 
     async def _difference(self, tab: Tab) -> dict[str, Any]:
-        """What a tab was not told yet; "here" at least, because Gradio takes nothing for an error."""
+        """What a tab was not told yet, and `_ALWAYS`."""
         values = await asyncio.to_thread(self.page, tab)
-        changed = {name: value for name, value in values.items() if name == "here" or tab.told.get(name) != value}
+        changed = {name: value for name, value in values.items() if name in _ALWAYS or tab.told.get(name) != value}
         tab.told |= changed
         return changed
 
