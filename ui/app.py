@@ -84,7 +84,7 @@ def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Fram
         frame = Frame(built, head)
         with gr.Tabs(elem_id="views"):
             for view in shown:
-                with gr.Tab(view.title, id=view.name, elem_id=f"view-{view.name}"):
+                with gr.Tab(view.title, id=view.name, elem_id=f"view-{view.name}") as frame.tab:
                     view.build(frame)
     built.queue(max_size=64, api_open=False)
     return built, frame

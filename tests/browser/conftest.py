@@ -26,9 +26,11 @@ def serving(module: str, *words: object) -> Iterator[str]:
     command = [sys.executable, "-m", module, *map(str, words)]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=-1, text=True) as server:
         assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.terminate()
-        server.communicate(timeout=20)
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+            server.communicate(timeout=20)
 
 
 @pytest.fixture(scope="module")

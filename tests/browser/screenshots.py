@@ -55,11 +55,12 @@ def taken(browser: Browser, address: str, into: Path) -> None:
     for number, question in enumerate(ASKED):
         page.locator("#question textarea").fill(question)
         page.locator("#ask").click()
-        page.locator(".answer:not(.draft)").nth(number).wait_for(timeout=60_000)
-    page.locator("a.cite").last.click()
+        page.locator("#history .turn .answer").nth(number).wait_for(timeout=60_000)
+        page.wait_for_timeout(500)
+    page.locator("#history .answer a.cite").locator("visible=true").last.click()
     picture(page, into / "chat.png")
     views: dict[str, Callable[[Page], object]] = {
-        "library": lambda it: first(it, "library"),
+        "library": name_graph,
         "traces": lambda it: first(it, "traces"),
         "evaluation": lambda it: first(it, "evaluation"),
         "memory": lambda it: first(it, "memory"),
@@ -78,9 +79,17 @@ def taken(browser: Browser, address: str, into: Path) -> None:
         other.close()
 
 
+def name_graph(page: Page) -> None:
+    """Open a document, and the picture of a name that it defines."""
+    page.locator("#view-library a.opens", has_text="station/sweep.py").first.click()
+    page.locator('a.opens[href^="#open/library/name"]').locator("visible=true").first.click(timeout=20_000)
+
+
 def first(page: Page, view: str) -> None:
-    """Open the first thing that the view lists."""
-    page.locator(f'#view-{view} a.opens[href^="#open/{view}/"]').first.click(timeout=10_000)
+    """Open the first thing that the view lists; a view that lists nothing is shown as it is."""
+    links = page.locator(f'#view-{view} a.opens[href^="#open/{view}/"]')
+    if links.count():
+        links.locator("visible=true").first.click(timeout=10_000)
 
 
 def picture(page: Page, file: Path) -> None:

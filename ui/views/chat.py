@@ -35,8 +35,8 @@ QUESTION_LIMIT = 2_000
 FORMS: tuple[str, ...] = ("auto", "short", "paragraph", "report", "table")
 _PAUSE = 0.04  # seconds between two looks at a run; what happened in between is shown together
 _ALWAYS = ("here", "ask", "stop", "start", "live", "draft")
-"""What is told each time, although it was told before: Gradio can lose one of two messages that come at once, and a page
-whose last one was lost could not ask any more."""
+"""What is told each time, although it was told before: Gradio can lose one of two messages that come at once, and a
+page whose last one was lost could not ask any more."""
 
 _LEAVING = 3.0  # seconds that runs get to end when the page's process does
 _LISTED = 40  # conversations

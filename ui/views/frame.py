@@ -44,6 +44,7 @@ class Frame:
         self.head = head
         self.routes: dict[str, Callable[..., Any]] = {}
         self.collections: list[Any] = []
+        self.tab: gr.Tab | None = None  # of the view that is built
 
     def serves(self, path: str, handler: Callable[..., Any]) -> None:
         """Answer GET requests to a path, such as "/export/{session}", as FastAPI has it; behind the gate like all."""
@@ -52,6 +53,12 @@ class Frame:
     def on_load(self, handler: Callable[..., Any], outputs: Any, **extra: Any) -> None:
         """Call when a browser opens the page."""
         self._blocks.load(handler, None, outputs, **(EVENTS | extra))
+
+    def on_show(self, handler: Callable[..., Any], inputs: Any, outputs: Any) -> None:
+        """Call when a browser opens the page, without inputs, and whenever the view's tab is chosen."""
+        assert self.tab is not None, "a view is built in its tab"
+        self.on_load(handler, outputs)
+        self.tab.select(handler, inputs, outputs, **EVENTS)
 
     def on_leave(self, handler: Callable[..., Any]) -> None:
         """Call when a browser leaves the page. The handler gets the request alone."""

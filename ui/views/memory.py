@@ -58,7 +58,8 @@ class MemoryView:
         opened = gr.State("")
         with gr.Row():
             with gr.Column(scale=4):
-                wanted = gr.Textbox(label="Note has", placeholder="a word of it", elem_id="note-wanted")
+                with gr.Row():
+                    wanted = gr.Textbox(label="Note has", placeholder="a word of it", elem_id="note-wanted")
                 found = shown("note-list")
             with gr.Column(scale=7):
                 detail = shown("note")
@@ -78,7 +79,7 @@ class MemoryView:
         approve.click(self.approved, opened, everything, **EVENTS)
         forget.click(self.forgotten, opened, everything, **EVENTS)
         drop.click(self.without, [opened, number], everything, **EVENTS)
-        frame.on_load(self.listed, found)
+        frame.on_show(self.listed, [wanted, opened], found)
 
     def listed(self, wanted: str = "", opened: str = "") -> str:
         """Return the list as HTML."""

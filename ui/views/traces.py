@@ -64,7 +64,7 @@ class TracesView:
             lambda what: (self.opened(what), what),
             [detail, opened],
         ).then(self.listed, chosen, found, **EVENTS)
-        frame.on_load(self.listed, found)
+        frame.on_show(self.listed, chosen, found)
 
     def listed(self, asked: str = "", only: str = "Everything", opened: str = "") -> str:
         """Return the list as HTML."""
