@@ -81,8 +81,10 @@ def taken(browser: Browser, address: str, into: Path) -> None:
 
 def name_graph(page: Page) -> None:
     """Open a document, and the picture of a name that it defines."""
-    page.locator("#view-library a.opens", has_text="station/sweep.py").first.click()
-    page.locator('a.opens[href^="#open/library/name"]').locator("visible=true").first.click(timeout=20_000)
+    page.locator("#view-library a.opens", has_text="station/settings.py").first.click()
+    named = page.locator('a.opens[href^="#open/library/name"][href*="HERON_RETENTION"]').first
+    named.wait_for(state="attached", timeout=20_000)
+    named.evaluate("link => link.click()")  # also where the passage that names it is folded
 
 
 def first(page: Page, view: str) -> None:
