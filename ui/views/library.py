@@ -62,7 +62,7 @@ class LibraryView:
         )
         job = shown("library-job")
         with gr.Row():
-            with gr.Column(scale=5, min_width=280):
+            with gr.Column(scale=4, min_width=280):
                 state = shown("library-state")
                 update = gr.Button("Bring up to date", size="sm", elem_id="library-update")
                 with gr.Row(elem_classes="filter"):
@@ -90,7 +90,7 @@ class LibraryView:
                         keep = gr.Button("Save", size="sm", elem_id="collection-save")
                         lose = gr.Button("Delete", size="sm", variant="stop", elem_id="collection-delete")
                     said = shown("collection-said")
-            with gr.Column(scale=7, min_width=280, elem_id="library-opened"):
+            with gr.Column(scale=8, min_width=280, elem_id="library-opened"):
                 with gr.Group(visible=False, elem_id="library-confirm") as confirm:
                     asked = shown("library-asked")
                     with gr.Row():
