@@ -54,7 +54,6 @@ def score_all(trace_id: str | None, values: Mapping[str, float]) -> None:
 def keep(path: Path, given: Sequence[Score]) -> None:
     """Write scores to the trace file at `path`. Raises sqlite3.Error and OSError."""
     with closing(trace_file.open_for_writing(path)) as connection, connection:
-        connection.execute("DELETE FROM scores WHERE at < ?", (time.time() - trace_file.KEEP_DAYS * 86_400,))
         kept = [(s.trace_id, trace_file.clean(s.name), s.value, trace_file.cut(s.comment), s.at) for s in given]
         connection.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", kept)
 

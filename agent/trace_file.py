@@ -182,6 +182,7 @@ def prune(connection: sqlite3.Connection, *, keep_days: float = KEEP_DAYS, max_b
     that the next run does not prune again.
     """
     cutoff = time.time_ns() - int(keep_days * 86_400e9)
+    connection.execute("DELETE FROM scores WHERE at < ?", (cutoff / 1e9,))  # also of traces that were never written
     oldest = connection.execute("SELECT min(ended_ns) FROM traces").fetchone()[0]
     large = _used_bytes(connection) > max_bytes
     if oldest is None or (oldest >= cutoff and not large):
