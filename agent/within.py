@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+from agent.journaled import Meaning, Places
 from agent.types import DefinitionLike, Library, SymbolsLike
 from ingest.errors import ToolError, UserError
 from ingest.types import Chunk, Document
@@ -25,25 +26,6 @@ class Scopable(Library, Protocol):
     ) -> list[tuple[str, int, str]]:
         """Return (path, line, text) where the regular expression matches in documents of the scope."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where a name is defined and mentioned inside."""
-
-    defined: tuple[Chunk, ...]
-    mentioned: tuple[Chunk, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """One thing inside that a name can mean, and who inside calls it."""
-
-    name: str
-    path: str
-    line: int
-    callers: tuple[Chunk, ...]
-    possible: tuple[Chunk, ...]
 
 
 class Within:
