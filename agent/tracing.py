@@ -277,7 +277,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             if connection.execute("PRAGMA user_version").fetchone()[0] != trace_file.VERSION:
                 trace_file.open_for_writing(path).close()
             yield connection
-    except (OSError, sqlite3.Error, TypeError, ValueError) as error:
+    except (OSError, sqlite3.Error, IndexError, TypeError, ValueError) as error:  # IndexError: a column that is none
         raise UserError(
             f"The traces in {path} cannot be read ({_in_a_line(error)}). Move the file away to start a new one."
         ) from error

@@ -157,17 +157,25 @@ def serve(
         port = listening.getsockname()[1]
 
         def make() -> ASGIApp:
-            with unseen("mcp"):  # Gradio takes half a second for it, for a server that the page never starts
-                import gradio  # noqa: F401
             return page(lambda: views(desk), Endpoints(desk), port=port, arriving=folder)
 
-        front = Front(make, stop=lambda: setattr(serving, "should_exit", True)) if at_once else None
-        serving = server(gated(front or make(), port=port, access=access, arriving=folder))
+        front = Front(make, prepare=_import_gradio, stop=lambda: setattr(serving, "should_exit", True))
+        if not at_once:
+            _import_gradio()
+        serving = server(gated(front if at_once else make(), port=port, access=access, arriving=folder))
         with announced(desk.workspace, access.address(port)), terminable():
-            on_ready(access.address(port))
-            serving.run(sockets=[listening])
-        if front is not None and front.failed is not None:
+            try:
+                on_ready(access.address(port))
+                serving.run(sockets=[listening])
+            finally:
+                front.end()  # Gradio makes folders where files arrive, also once that place was emptied
+        if front.failed is not None:
             raise front.failed
+
+
+def _import_gradio() -> None:
+    with unseen("mcp"):  # Gradio takes half a second for it, for a server that the page never starts
+        import gradio  # noqa: F401
 
 
 def server(app: Gate) -> uvicorn.Server:

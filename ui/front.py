@@ -29,9 +29,15 @@ STARTED = "/starting/done"
 class Front:
     """An ASGI application that is made while it already answers. `failed` is why it could not be made."""
 
-    def __init__(self, make: Callable[[], ASGIApp], *, stop: Callable[[], None]) -> None:
-        """`make` is called once, in a thread of its own; where it fails, `stop` ends the server."""
+    def __init__(
+        self, make: Callable[[], ASGIApp], *, stop: Callable[[], None], prepare: Callable[[], None] = lambda: None
+    ) -> None:
+        """`prepare`, for what leaves nothing behind, and then `make` are called once, in a thread of their own; where
+        one fails, `stop` ends the server."""
         self._make = make
+        self._prepare = prepare
+        self._making = threading.Lock()
+        self._ended = False
         self._stop = stop
         self._app: ASGIApp | None = None
         self._ready = asyncio.Event()
@@ -54,6 +60,11 @@ class Front:
         else:
             name, kind = _FILES.get(scope["path"].removeprefix("/starting/"), _FILES[""])
             await _send(send, 200, kind, (resources.files("ui") / name).read_bytes())
+
+    def end(self) -> None:
+        """See that nothing is made from here on: what has begun is waited for, what has not never begins."""
+        with self._making:
+            self._ended = True
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -87,7 +98,11 @@ class Front:
                 loop.call_soon_threadsafe(lambda: None if made.done() else give(value))
 
         try:
-            app = self._make()
+            self._prepare()
+            with self._making:
+                if self._ended:
+                    return
+                app = self._make()
         except BaseException as error:
             tell(made.set_exception, error)
         else:

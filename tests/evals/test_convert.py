@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from evals.convert import Converted, from_hipporag, from_swe_qa, from_wikihop, write_dataset
 from evals.datasets import Question, Record, load_dataset, load_questions
 from ingest.errors import UserError
-from ui.commands.evaluate.import_ import import_
+from ui.cli import cli
 from ui.commands.index import run as index
 
 HERON, HERON_BIRD, REED = ("Heron", "A ship."), ("Heron", "A bird."), ("Reed", "A plant. It bends.")
@@ -120,20 +120,23 @@ def test_a_written_folder_loads_as_it_was_and_is_not_written_over(tmp_path: Path
 
 def test_the_command_counts_what_it_wrote(tmp_path: Path) -> None:
     path = saved_lines(tmp_path / "w.json", hotpot([["Reed", ["A plant."]]], [["Reed", 0]]), hotpot([], [], _id="b"))
-    result = CliRunner().invoke(import_, ["wikihop", str(path), "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(cli, ["eval", "import", "wikihop", str(path), "--out", str(tmp_path / "out")])
     assert result.output.strip().endswith("out: 1 passages, 1 questions, 1 dropped for having no passage")
     assert len(load_dataset(tmp_path / "out").questions) == 1
 
 
 def test_a_missing_file_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
-    result = CliRunner().invoke(import_, ["wikihop", str(tmp_path / "none.json"), "--out", str(tmp_path / "out")])
-    assert isinstance(result.exception, UserError)
-    assert str(result.exception).startswith(f"{tmp_path / 'none.json'} cannot be read (No such file")
+    result = CliRunner().invoke(
+        cli, ["eval", "import", "wikihop", str(tmp_path / "none.json"), "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{tmp_path / 'none.json'} cannot be read (No such file")
+    assert result.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
 def test_the_command_says_what_a_format_is_made_of(tmp_path: Path) -> None:
-    result = CliRunner().invoke(import_, ["hipporag", "one.json", "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(cli, ["eval", "import", "hipporag", "one.json", "--out", str(tmp_path / "out")])
     assert (result.exit_code, "hipporag is made of QUESTIONS CORPUS; 1 were given" in result.output) == (2, True)
 
 
@@ -168,7 +171,7 @@ def test_swe_qa_s_questions_become_a_file_about_the_workspace_here(
     monkeypatch.chdir(tmp_path)
     asked = {"id": "1", "question": "one", "type": "how", "files_in_answer": ["app.py"], "bare_files_in_answer": []}
     questions, out = saved_lines(tmp_path / "swe.jsonl", {**asked, "answers": ["long"]}), tmp_path / "out" / "q.jsonl"
-    ran = CliRunner().invoke(import_, ["swe-qa", str(questions), "--out", str(out)])
+    ran = CliRunner().invoke(cli, ["eval", "import", "swe-qa", str(questions), "--out", str(out)])
     assert (ran.exit_code, "1 questions" in ran.output) == (0, True)
     assert load_questions(out) == (Question("1", "one", (), ("app.py",), "how"),)
     saved_lines(questions, {"id": "1"})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingest.errors import ModelUnavailable, WorkspaceBusy
+from tests import loops
 from tests.ui.scripted import Desk, Waits
 from ui.desk import Workdesk
 
@@ -31,7 +32,7 @@ class Browser:
         self.shows: dict[str, Any] = {}
 
     def does(self, change: Callable[..., None], *words: Any) -> Browser:
-        self.shows |= asyncio.run(self.view.after(self.session, change, *words))
+        self.shows |= loops.run(self.view.after(self.session, change, *words))
         return self
 
     def clicks(self, link: str) -> Browser:
@@ -44,7 +45,7 @@ class Browser:
             async for values in self.view.watch(self.session):
                 self.shows |= values
 
-        asyncio.run(asyncio.wait_for(watch(), 20))
+        loops.run(asyncio.wait_for(watch(), 20))
         return self
 
     def asks(self, question: str, *how: Any) -> Browser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import threading
@@ -17,6 +16,7 @@ from evals.datasets import Question
 from evals.run_asked import Asked, Conduct
 from evals.run_files import answers
 from evals.types import RunAnswer
+from tests import loops
 from tests.evals.made_run import finished, write_run
 from ui.batches import Batches
 from ui.desk import Workdesk
@@ -58,7 +58,7 @@ def test_a_set_is_asked_in_a_thread_and_its_run_opened(view: EvaluationView, run
     begun = view.start("mine.jsonl", limit=2)
     assert "mine.jsonl" in begun["batch"]
     view.batches.join(30)
-    stood = asyncio.run(_last(view))
+    stood = loops.run(_last(view))
     assert "2 of 2" in stood["batch"]
     (folder,) = runs.iterdir()
     shown = view.opened(f"run/{folder.name}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import loops
 from ui.front import STARTED, Front
 
 Sent = list[dict[str, Any]]
@@ -72,7 +73,7 @@ def test_a_page_of_ours_answers_until_the_real_one_does() -> None:
         assert (await asyncio.wait_for(waiting, 5))[0]["status"] == 204
         assert (await get(front))[1]["body"] == b"the page"
 
-    heard = asyncio.run(live(front, inside))
+    heard = loops.run(live(front, inside))
     assert [each["type"] for each in heard] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
@@ -87,12 +88,50 @@ def test_a_page_that_cannot_be_made_stops_the_server_and_says_why() -> None:
     async def inside() -> None:
         await asyncio.to_thread(stopped.wait, 5)
 
-    asyncio.run(live(front, inside))
+    loops.run(live(front, inside))
     assert stopped.is_set()
     assert str(front.failed) == "no page"
 
 
 @pytest.mark.parametrize("path", ["/", "/starting/../app.py", "/starting/page.css", "/etc/passwd"])
 def test_it_serves_its_own_three_files_and_nothing_else(path: str) -> None:
-    [_, body] = asyncio.run(get(Front(lambda: page, stop=lambda: None), path))
+    [_, body] = loops.run(get(Front(lambda: page, stop=lambda: None), path))
     assert b"Opening the page" in body["body"]
+
+
+def test_nothing_is_made_once_it_ended_and_what_has_begun_is_waited_for() -> None:
+    begun, prepared, let = threading.Event(), threading.Event(), threading.Event()
+    made: list[str] = []
+
+    def make() -> Any:
+        begun.set()
+        assert let.wait(5)
+        made.append("late")
+        return page
+
+    def begin(front: Front) -> Callable[[], Awaitable[None]]:
+        async def inside() -> None:
+            await asyncio.to_thread((begun if front is slow else prepared).wait, 5)
+
+        return inside
+
+    slow = Front(make, stop=lambda: None)
+    loops.run(live(slow, begin(slow)))
+    threading.Timer(0.1, let.set).start()
+    slow.end()
+    assert made == ["late"]
+
+    held = threading.Event()
+
+    def prepare() -> None:
+        prepared.set()
+        assert held.wait(5)
+
+    early = Front(lambda: made.append("never"), stop=lambda: None, prepare=prepare)
+    loops.run(live(early, begin(early)))
+    early.end()
+    held.set()
+    for thread in threading.enumerate():
+        if thread.name == "hoplite-page":
+            thread.join(5)
+    assert made == ["late"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import loops
 from ui.desk import Workdesk
 from ui.intake import Intake
 from ui.uploads import arriving
@@ -37,7 +37,7 @@ def followed(view: LibraryView) -> str:
     async def shown() -> list[str]:
         return [html async for html in view.follow()]
 
-    return asyncio.run(shown())[-1]
+    return loops.run(shown())[-1]
 
 
 def links(html: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import loops
 from ui.access import Access, Password
 from ui.login import EACH, LIFETIME, Login, Sessions, Throttle
 from ui.security import Gate
@@ -53,8 +53,7 @@ class Door:
             async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", cookies=cookies) as http:
                 return await http.request(method, path, **extra)
 
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            return runner.run(once())
+        return loops.run(once())
 
     def guess(
         self, password: str, *, client: str = "127.0.0.1", headers: Mapping[str, str] | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests import loops
 from ui.access import Access
 from ui.bodies import Body
 from ui.security import Gate
@@ -54,9 +55,7 @@ def ask(
                 headers={name.replace("_", "-"): value for name, value in headers.items()},
             )
 
-    # Not asyncio.run, which takes the thread's loop away: LiteLLM has made one by then, and would leave it unclosed.
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        return runner.run(once())
+    return loops.run(once())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "LOCALHOST:7860"])
@@ -151,8 +150,7 @@ def test_a_body_that_comes_too_slowly_is_left() -> None:
         assert body.refusal is not None
         return {"status": body.refusal.status}
 
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        assert runner.run(receive()) == {"status": 408}
+    assert loops.run(receive()) == {"status": 408}
 
 
 def test_a_websocket_is_refused() -> None:
