@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.answer_cache import AnswerCache, still_stands
 from agent.budget import Budget, MeteredChat
+from agent.citations import without_labels
 from agent.clarify import clarify
 from agent.forms import read_form
 from agent.gather import Gatherer, StepExecutor
@@ -19,7 +20,7 @@ from agent.memory import Memory
 from agent.models import ChatModel
 from agent.notes import Draft, facts_of
 from agent.outgoing import Outgoing
-from agent.plan import Plan
+from agent.plan import Plan, owes_a_number
 from agent.plan_edit import announced
 from agent.reflect import Reflection, reflect, reflected
 from agent.roles import Roles, one_for_all
@@ -88,7 +89,7 @@ class Agent:
         self._limits = limits or Limits()
         self.sandbox = sandbox
         self._outgoing = outgoing
-        self._writer = Writer(self._library, self._limits, sandbox)
+        self._writer = Writer(self._library, self._limits)
         self._gatherer = Gatherer(executor, self._limits) if executor and self._chats.step else None
         self._budget: Budget | None = None
         self._busy = threading.Lock()
@@ -167,7 +168,7 @@ class Agent:
             reflection = yield from self._search(run)
             yield from self._gather(run, reflection)
             answer = yield from self._answer(run)
-            answer = replace(answer, sent=self._outgoing.sent if self._outgoing else None)
+            answer = self._whole(run, answer)
             run.answered(answer)
             if cited := answer.citations:
                 score(run.trace_id, "citations_verified", sum(c.verified for c in cited) / len(cited))
@@ -182,6 +183,21 @@ class Agent:
             raise
         finally:
             self._end(run)
+
+    def _whole(self, run: Run, answer: Answer) -> Answer:
+        """Return the answer with what the whole run came to, drafts that were not kept among it."""
+        return replace(
+            answer,
+            steps=tuple(run.steps),
+            usage=run.budget.usage,
+            timings={**run.timings, "total": run.budget.seconds},
+            trace_id=run.trace_id,
+            stopped=run.budget.ended_by,
+            passages=tuple(run.ledger),
+            models=run.budget.models,
+            sandbox=self.sandbox,
+            sent=self._outgoing.sent if self._outgoing else None,
+        )
 
     def stop(self) -> None:
         """End the run under way, if there is one: it still gives the best cited answer so far."""
@@ -363,6 +379,7 @@ class Agent:
         asked = len(run.plan.parts) if run.plan.edited else 0
         best = run.ledger.best(self._limits.passages, wanted, asked, run.remembered)
         answer = (yield from self._writer.short(run, best)) or self._writer.extracted(run)
+        answer = yield from self._number(run, answer)
         if answer.abstained and run.asked_before and run.remembered and run.budget.has_share(_SECOND_DRAFT):
             run.asked_before = False
             yield Reflected("what earlier runs cited does not answer it: on to the rest", enough=False, then="back up")
@@ -384,6 +401,21 @@ class Agent:
             yield self._led(run)
         others = run.ledger.others(self._limits.passages, run.answered_from, wanted)
         return (yield from self._writer.short(run, others)) or answer
+
+    def _number(self, run: Run, answer: Answer) -> Generator[Event, None, Answer]:
+        """Where a number is owed and a name was given, look at what that name leads to. The name stays the answer where
+        no number comes of it."""
+        able = run.chat is not None and run.plan.kind != "comparison" and run.budget.has_share(_SECOND_DRAFT)
+        hop = self._writer.number(run, answer) if able else None
+        if hop is None:
+            return answer
+        yield Reflected(f"{hop.name} is no number: on to what it stands for", enough=False)
+        found = self._searched(run, hop.question)
+        yield found
+        number = yield from self._writer.short(run, found.passages[: self._limits.passages], hop)
+        if number is None or number.abstained or owes_a_number(run.question, without_labels(number.answer)):
+            return answer
+        return number
 
     def _hop(self, run: Run) -> Generator[Event, None, Answer | None]:
         """Find what the question describes inside it, then ask it again with the name of that in its place. None where

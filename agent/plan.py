@@ -60,6 +60,18 @@ _SOUGHT = (
 NUMERIC = frozenset({"a number", "a date"})
 """What is sought that a passage without a digit cannot hold."""
 
+# A sentence that asks for a number or a date, by how it begins.
+_COUNTS = re.compile(
+    r"(?:^|[.?!]\s+)\W*(?:(?:after|at|by|for|from|in|of|on|to|with) )?"
+    r"(?:how (?:many|much|long|often|old|large|far|high|tall)|when|(?:what|which) (?:year|date|day)"
+    r"|what (?:i|wa)s the number of)\b",
+    re.IGNORECASE,
+)
+_DIGIT = re.compile(
+    r"(?<![A-Za-z_])\d|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twent|thirt|fort|fift|sixt|sevent"
+    r"|eight|ninet)y|hundreds?|thousands?|millions?|billions?|dozens?|half|once|twice|no|none)\b",
+    re.IGNORECASE,
+)
 _REFERENCE = re.compile(r"\[(\d)\]")
 
 
@@ -156,6 +168,11 @@ def question_names(question: str) -> tuple[str, ...]:
 def sought(question: str) -> str:
     """Return what would answer a question, by its asking word."""
     return next((kind for pattern, kind in _SOUGHT if pattern.search(question)), "a passage that says it")
+
+
+def owes_a_number(question: str, answer: str) -> bool:
+    """Whether a question asks for a number or a date, and what is answered has none, in digits or in words."""
+    return bool(_COUNTS.search(question)) and not _DIGIT.search(answer)
 
 
 def _as_spelled(question: str, name_words: list[str]) -> str:

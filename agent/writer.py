@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from agent.answer import MAX_TOKENS, STOP, answer_messages, finished, nothing_found
 from agent.budget import BudgetSpent
-from agent.citations import Checked, Claim, check, denies, resolve, support, traced
+from agent.citations import Checked, Claim, check, denies, resolve, support, traced, without_labels
 from agent.comparison import Decided, decide, own_answer, readings
 from agent.compose import Line, checked_prose, checked_table, doubtful, prose, report, section, settled, table, whole
 from agent.contradictions import contradictions
@@ -15,6 +15,7 @@ from agent.extract import extract, quoted
 from agent.forms import Part, form_messages, max_tokens, parts
 from agent.judge import MAX_TOKENS as VERDICTS
 from agent.judge import MOST, judge_messages, judged
+from agent.plan import owes_a_number, question_names
 from agent.reflect import unheard
 from agent.run import Run
 from agent.types import Answer, AnswerToken, Citation, Disagreement, Event, Form, Library, Limits, Reflected, Section
@@ -39,10 +40,9 @@ class Hop:
 class Writer:
     """Writes what a run found into an answer. Nothing leaves it unchecked."""
 
-    def __init__(self, library: Library, limits: Limits, sandbox: str) -> None:
+    def __init__(self, library: Library, limits: Limits) -> None:
         self._library = library
         self._limits = limits
-        self._sandbox = sandbox
 
     def short(
         self, run: Run, passages: Sequence[Passage], hop: Hop | None = None
@@ -83,15 +83,24 @@ class Writer:
         draft = yield from self._write(run, passages, question=question)
         with run.stage("verify"):
             claims = [] if denies(draft) else support(question, draft, self._quotable(run))
-        name = claims[0].text.strip(" .") if claims else ""
-        if (
-            len(claims) != 1
-            or not claims[0].quotes
-            or len(name) > _LONGEST_NAME
-            or name.lower() in run.question.lower()
-        ):
+        return self._hop(run, claims, asked)
+
+    def number(self, run: Run, answer: Answer) -> Hop | None:
+        """Return the way on where a number is asked for and what the sources gave in its place is a name: of a constant
+        to what it is set to, of a person to when they were born. None where nothing is owed."""
+        said = without_labels(answer.answer).strip(" .").removeprefix("the ")
+        named = question_names(said) == (said,)
+        if answer.abstained or answer.form != "short" or not named or not owes_a_number(run.question, said):
             return None
-        return Hop(name, asked.replace("[1]", name), claims[0].quotes)
+        claims = support(run.question, said, self._quotable(run))
+        return self._hop(run, claims, f"[1]: {run.question}")
+
+    def _hop(self, run: Run, claims: Sequence[Claim], asked: str) -> Hop | None:
+        name = claims[0].text.strip(" .") if claims else ""
+        named = len(claims) == 1 and claims[0].quotes and 0 < len(name) <= _LONGEST_NAME
+        if not named or name.lower() in run.question.lower():
+            return None
+        return Hop(name, asked.replace("[1]", name, 1), claims[0].quotes)
 
     def extracted(self, run: Run) -> Answer:
         """Answer with the sources' best sentences, checked: where a cap, or no model, left no draft."""
@@ -222,8 +231,8 @@ class Writer:
         sections: tuple[Section, ...] = (),
         missed: tuple[str, ...] = (),
     ) -> Answer:
-        """Return the answer as it is given: with where its citations came from, what the sources contradict each other
-        in, and where there is none, which names of the question were `missed`."""
+        """Return what is answered: with where its citations came from, what the sources contradict each other in, and
+        where there is none, which names of the question were `missed`."""
         with run.stage("verify", kind="EVALUATOR"):
             cited = tuple(self._traced(run, c) for c in checked.citations)
             found = contradictions(list(run.ledger), run.plan.names, run.kind) if checked.supported else ()
@@ -245,18 +254,10 @@ class Writer:
             answer=checked.text if checked.supported else nothing_found(run.toolbox.queries, missed),
             abstained=not checked.supported,
             citations=cited if checked.supported else (),
-            steps=tuple(run.steps),
-            usage=run.budget.usage,
-            timings={**run.timings, "total": run.budget.seconds},
-            trace_id=run.trace_id,
-            stopped=run.budget.ended_by,
-            passages=tuple(run.ledger),
             stale=stale,
-            models=run.budget.models,
             form=form,
             sections=sections,
             disagreements=tuple(d for d in differ if all(c.verified for c in d.citations)),
-            sandbox=self._sandbox,
         )
 
     def _traced(self, run: Run, citation: Citation) -> Citation:

@@ -33,8 +33,9 @@ MAX_STEPS = 20
 
 
 def stock_agent(library: Library, chat: ChatModel, question: Question, *, seconds: float) -> RunAnswer:
-    """Answer with an agent made anew, which has so many seconds. What it raises is an error of the question."""
-    from smolagents import CodeAgent, LogLevel, Tool
+    """Answer with an agent made anew. One that needs more than so many seconds is given up, with no answer and the
+    tokens that it took until then; what else it raises is an error of the question."""
+    from smolagents import AgentError, CodeAgent, LogLevel, Tool
 
     shown: dict[str, None] = {}
 
@@ -60,15 +61,22 @@ def stock_agent(library: Library, chat: ChatModel, question: Question, *, second
         max_steps=MAX_STEPS,
         verbosity_level=LogLevel.OFF,
     )
+    said, note = "", ""
     try:
-        said = agent.run(question.question)
+        said = str(agent.run(question.question))
+    except AgentError:
+        if budget.spent is None:
+            raise
+        note = f"given up after {seconds:.0f} seconds: its tokens are those until then"
     finally:
         executor.cleanup()
     used = budget.usage
     return RunAnswer(
-        answer=str(said),
+        answer=said,
+        abstained=not said,
         shown=tuple(shown),
         usage={"calls": used.calls, "input_tokens": used.input_tokens, "output_tokens": used.output_tokens},
+        note=note,
     )
 
 

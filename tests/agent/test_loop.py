@@ -131,6 +131,42 @@ def test_what_is_no_name_that_the_sources_bear_out_takes_no_place(said: str) -> 
     assert only(Answered, events)[0].answer.abstained
 
 
+KEPT = {
+    "docs/heron.md": "# Heron\nFor how many days Heron keeps letters is set by `KEEP_DAYS`.\n",
+    "core/limits.py": "KEEP_DAYS = 42\n",
+}
+
+
+def test_where_a_number_is_asked_for_and_a_name_answers_the_name_is_followed() -> None:
+    model = ScriptedModel(["KEEP_DAYS [2]", "42 [1]"])
+    events = list(agent(model, KEPT, max_steps=0, breadth=2).stream("For how many days does Heron keep letters?"))
+    [answered] = only(Answered, events)
+    assert "Question: KEEP_DAYS: For how many days does Heron keep letters?" in model.calls[1][-1]["content"]
+    assert "KEEP_DAYS is no number: on to what it stands for" in [event.line for event in only(Reflected, events)]
+    assert answered.answer.answer.startswith("42 ")
+    assert {c.path for c in answered.answer.citations} == set(KEPT)
+
+
+@pytest.mark.parametrize("second", ["the KEEP_DAYS [1]", "The sources do not say.", "41 [2]"])
+def test_a_name_that_leads_to_no_number_stays_the_answer(second: str) -> None:
+    model = ScriptedModel(["KEEP_DAYS [1]", second])
+    answer = agent(model, KEPT, max_steps=0, breadth=2).ask("For how many days does Heron keep letters?")
+    assert (answer.answer, answer.usage.calls) == ("KEEP_DAYS [1]", 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("For how many days does Heron keep letters?", "42 [2]"),
+        ("For how many days does Heron keep letters?", "Heron keeps letters [1]"),
+        ("What sets for how long Heron keeps letters?", "KEEP_DAYS [1]"),
+    ],
+    ids=["a number", "the question's own words", "a name is asked for"],
+)
+def test_what_owes_no_number_is_left(asked: str, said: str) -> None:
+    assert agent(ScriptedModel([said, "42 [2]"]), KEPT, max_steps=0).ask(asked).usage.calls == 1
+
+
 def test_what_the_found_passages_name_is_opened_before_the_model_is_asked() -> None:
     model = ScriptedModel(["42 [2]"])
     made = Agent(FakeLibrary(HERON, leads=True), chat=model, limits=Limits(breadth=1, max_steps=0))
@@ -168,7 +204,7 @@ def test_a_repeated_query_is_answered_with_already_done() -> None:
 
 def test_the_cap_on_steps_still_gives_an_answer() -> None:
     looks = [f'```python\nread("src/reed.py", {line}, {line})\n```' for line in (4, 5, 1)]
-    model = ScriptedModel([*looks[:2], "ReedStore [1]"])
+    model = ScriptedModel([*looks[:2], "ReedStore [1]", "The sources do not say."])
     events = list(agent(model, max_steps=2).stream(TWO_HOP))
     assert len(only(Stepped, events)) == 2
     assert only(Answered, events)[0].answer.abstained is False
