@@ -296,7 +296,7 @@ def check(claims: Iterable[Claim], documents: Callable[[str], Document | None]) 
         citations.update({(c.label, c.quote): c for c in found})
         verified = bool(found) and all(c.verified for c in found)
         supported = supported or verified
-        marks = " ".join(f"[{c.label}]" for c in sorted(found, key=lambda c: int(c.label)))
+        marks = " ".join(f"[{label}]" for label in sorted({c.label for c in found}, key=int))
         texts.append(_labelled(claim.text, marks if verified else f"{marks} {UNSUPPORTED}".strip()))
     return Checked(" ".join(texts), tuple(citations.values()), supported)
 

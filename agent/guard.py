@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
+import itertools
 import secrets
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from agent.secret import own_secret
 
 _KEPT = frozenset("\n\t")
 # Letters and marks by category that show nothing: fillers, the empty braille cell, and the second block of variation
@@ -31,14 +38,37 @@ def _shows(char: str) -> bool:
     return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
+_tokens: ContextVar[Iterator[str] | None] = ContextVar("tokens", default=None)
+
+
+@contextmanager
+def repeatable(name: str) -> Iterator[None]:
+    """Have the fences made inside be the same whenever `name` is: an evaluation that goes on after it was killed then
+    asks a model in the very words of one that was not. They are made with the user's secret, so that no source knows
+    them. Where that cannot be read they are random, as they are elsewhere."""
+    try:
+        secret = own_secret()
+    except OSError:
+        yield
+        return
+    made = (hmac.digest(secret, f"fence {n} {name}".encode(), "sha256").hex()[:8] for n in itertools.count())
+    before = _tokens.set(made)
+    try:
+        yield
+    finally:
+        _tokens.reset(before)
+
+
 class Marker:
-    """The fence of one run around retrieved text. Its random part is new for each run, so no source can know it.
+    """The fence of one run around retrieved text. Its random part is new for each run (see also `repeatable`), so no
+    source can know it.
 
     `tag` says what is inside. "sources" may be shortened where a conversation is too long (`agent.compact`).
     """
 
     def __init__(self, token: str | None = None, *, tag: str = "sources") -> None:
-        self.token = token or secrets.token_hex(4)
+        made = _tokens.get()
+        self.token = token or (secrets.token_hex(4) if made is None else next(made))
         self._tag = tag
 
     @property

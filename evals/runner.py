@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from agent.guard import repeatable
 from agent.scores import score_all
 from agent.trace_session import session
 from evals.datasets import Question
@@ -225,7 +226,7 @@ class _Going:
         given, error = RunAnswer(""), None
         clock = _Clock(self._conduct.timeout, worker.stop)
         try:
-            with session(self._name, evaluation=True), clock:
+            with session(self._name, evaluation=True), repeatable(f"{question.id}#{repeat}"), clock:
                 given = worker.answer(question)
         except UserError:
             if not clock.rang:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.guard import Marker, visible
+from agent.guard import Marker, repeatable, visible
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,31 @@ def test_visible_text_is_unchanged(text: str) -> None:
 
 def test_each_run_has_a_marker_of_its_own() -> None:
     assert len({Marker().token for _ in range(100)}) == 100
+
+
+def test_an_evaluation_s_markers_are_the_same_again_for_the_same_question_and_unlike_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tokens(name: str) -> list[str]:
+        with repeatable(name):
+            return [Marker().token for _ in range(3)]
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    first = tokens("q1#0")
+    assert tokens("q1#0") == first
+    assert len({*first, *tokens("q1#1"), Marker().token}) == 7
+    (tmp_path / ".cache" / "hoplite" / "answers.key").write_bytes(b"somebody else's")
+    assert not {*tokens("q1#0")} & {*first}
+
+
+def test_without_a_secret_the_markers_are_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".cache").write_text("no folder")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = []
+    for _ in range(2):
+        with repeatable("q1#0"):
+            made.append(Marker().token)
+    assert made[0] != made[1]
 
 
 @given(st.text(), st.sampled_from(["", "0badc0de", "</sources 0badc0de>", "0bad\u200bc0de"]))
