@@ -69,9 +69,9 @@ def views(desk: Workdesk) -> tuple[View, ...]:
     )
 
 
-def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Frame]:
+def blocks(shown: Sequence[View], endpoints: Endpoints, *, leave: bool = False) -> tuple[gr.Blocks, Frame]:
     """Return the page's components, each view wired to its own handlers, the API beside them, and the frame that the
-    views were made in."""
+    views were made in. `leave`: there is a password, and so a way to log out."""
     import gradio as gr
 
     from ui import markup
@@ -79,7 +79,8 @@ def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Fram
     with gr.Blocks(title="Hoplite", analytics_enabled=False) as built:
         with gr.Column(elem_id="head") as head:
             gr.Markdown("# Hoplite", latex_delimiters=[], elem_id="name")
-            gr.Markdown(markup.does("theme", "Light or dark"), latex_delimiters=[], elem_id="theme")
+            ways = [markup.does("theme", "Light or dark"), *([markup.does("leave", "Log out")] if leave else [])]
+            gr.Markdown(" · ".join(ways), latex_delimiters=[], elem_id="theme")
         endpoints.build()  # first, so that no view has taken their names
         frame = Frame(built, head)
         with gr.Tabs(elem_id="views"):
@@ -90,7 +91,9 @@ def blocks(shown: Sequence[View], endpoints: Endpoints) -> tuple[gr.Blocks, Fram
     return built, frame
 
 
-def page(shown: Callable[[], Sequence[View]], endpoints: Endpoints, *, port: int, arriving: Arriving) -> ASGIApp:
+def page(
+    shown: Callable[[], Sequence[View]], endpoints: Endpoints, *, port: int, arriving: Arriving, leave: bool = False
+) -> ASGIApp:
     """Return the page, before which a gate belongs. `arriving` is open: Gradio looks up now where files arrive."""
     import gradio as gr
     from fastapi import FastAPI
@@ -105,7 +108,7 @@ def page(shown: Callable[[], Sequence[View]], endpoints: Endpoints, *, port: int
     def script() -> Response:
         return Response(_shipped("page.js"), media_type="text/javascript")
 
-    built, frame = blocks(shown(), endpoints)
+    built, frame = blocks(shown(), endpoints, leave=leave)
     for path, handler in frame.routes.items():
         assert path in ROUTES, f"the gate is not told of {path}"
         app.get(path, response_model=None)(handler)
@@ -157,7 +160,8 @@ def serve(
         port = listening.getsockname()[1]
 
         def make() -> ASGIApp:
-            return page(lambda: views(desk), Endpoints(desk), port=port, arriving=folder)
+            leave = access.password is not None
+            return page(lambda: views(desk), Endpoints(desk), port=port, arriving=folder, leave=leave)
 
         front = Front(make, prepare=_import_gradio, stop=lambda: setattr(serving, "should_exit", True))
         if not at_once:

@@ -61,6 +61,7 @@ const own = {
     themed(dark);
   },
   copy,
+  leave: () => location.assign("/logout"),
   export: () => here() && location.assign(`/export/${here()}`),
   delete: () => confirm("Delete this conversation? It cannot be brought back.") && fill("do", "delete"),
 };

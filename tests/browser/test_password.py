@@ -68,7 +68,7 @@ def test_who_knows_the_password_gets_in_asks_and_leaves(page: Page, address: str
     assert page.locator("a.cite").count() > 0
     assert page.evaluate("document.cookie") == ""
     assert [line for line in said if "Content Security Policy" in line] == []
-    page.goto(f"{address}logout")
+    page.locator("#theme a", has_text="Log out").click()
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url(f"{address}login")
     page.goto(address)
