@@ -68,7 +68,7 @@ def _lines(heading: Heading, summary: Summary, judged: Sequence[Judged], compare
 
 
 def code(name: str, longest: int = 80) -> str:
-    """Return a name as code, in which no Markdown, HTML, mention or table cell can begin; `longest` is in characters."""
+    """Return a name, cut to so many characters, as code: no Markdown, HTML, mention or table cell begins in it."""
     shown = " ".join(visible(name).split()).replace("`", "'").replace("|", "¦")
     return f"`{shown[:longest]}`"
 
