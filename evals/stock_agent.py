@@ -6,6 +6,7 @@ Hoplite's locked child, because smolagents' own interpreter is no sandbox. `hopl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,14 @@ MAX_STEPS = 20
 """smolagents' own default."""
 
 
-def stock_agent(library: Library, chat: ChatModel, question: Question, *, seconds: float) -> RunAnswer:
-    """Answer with an agent made anew. One that needs more than so many seconds is given up, with no answer and the
-    tokens that it took until then; what else it raises is an error of the question."""
+def stock_agent(
+    library: Library, chat: ChatModel, question: Question, *, seconds: float, records: Mapping[str, str] | None = None
+) -> RunAnswer:
+    """Answer with an agent made anew; `records` are what the question's gold calls the files.
+
+    One that needs more than so many seconds is given up, with no answer and the tokens that it took until then; what
+    else it raises is an error of the question.
+    """
     from smolagents import AgentError, CodeAgent, LogLevel, Tool
 
     shown: dict[str, None] = {}
@@ -74,7 +80,7 @@ def stock_agent(library: Library, chat: ChatModel, question: Question, *, second
     return RunAnswer(
         answer=said,
         abstained=not said,
-        shown=tuple(shown),
+        shown=tuple((records or {}).get(path, path) for path in shown),
         usage={"calls": used.calls, "input_tokens": used.input_tokens, "output_tokens": used.output_tokens},
         note=note,
     )
@@ -95,7 +101,7 @@ def main(dataset: Path, out: Path, sample: int, seed: int, model: str, max_secon
     with open_library(find(files.folder, files.folder / ".hoplite")) as library:
         report = run(
             drawn(data.questions, sample, seed),
-            lambda question: stock_agent(library, chat, question, seconds=max_seconds),
+            lambda question: stock_agent(library, chat, question, seconds=max_seconds, records=files.records),
             out,
             fingerprint={"model": model, "agent": f"smolagents {version('smolagents')}"},
             resume=True,
