@@ -60,7 +60,7 @@ def write(folder: Path, port: int) -> None:
         (folder / below).mkdir()
     for number, (name, text) in enumerate(said.items()):
         called = file_name(name, number, port)
-        page = f"# {name} {text}\n\nOf {mark(name)} the lighthouse keeper says: {text}\n\n{_FILLING}\n"
+        page = f"# {name} {text}\n\nOf {mark(name)} the lighthouse keeper says in `{NAME}`: {text}\n\n{_FILLING}\n"
         (folder / called).write_text(page, encoding="utf-8")
         (folder / "copied" / called).write_text(page, encoding="utf-8")
         (folder / "failing" / f"{called}.ipynb").write_text(text, encoding="utf-8")

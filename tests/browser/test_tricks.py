@@ -51,8 +51,8 @@ class Place:
     """How a view is brought to show its texts.
 
     Each step is what has to be done, and the parts of the page that are looked at then: all in all every trick has to
-    be seen in each. `links` is what an address in the page may be beside what does something in the chat, `tags` what may
-    stand in the parts beside `ALLOWED`.
+    be seen in each. `links` is what an address in the page may be, beside those that do something in the chat; `tags`
+    is what may stand in the parts beside `ALLOWED`.
     """
 
     steps: Sequence[tuple[Callable[[Page], object], Sequence[str]]]
@@ -82,12 +82,14 @@ def click(link: str, part: str, text: str = "") -> Callable[[Page], None]:
     return do
 
 
-def find(words: str) -> Callable[[Page], None]:
-    """Open the first document of the library whose path begins with these words."""
+def find(words: str, head: str) -> Callable[[Page], None]:
+    """Open the first document of the library whose path begins with these words, below this heading."""
+
+    link, at = f'#library-list li:first-child a:has-text("{words}")', "#library-detail .document:has(.source) h3"
 
     def do(page: Page) -> None:
         page.locator("#library-words textarea").fill(words)
-        click(f'#library-list li:first-child a:has-text("{words}")', "#library-detail .source")(page)
+        click(link, at, head)(page)
 
     return do
 
@@ -116,10 +118,13 @@ PLACES = {
         [
             (waiting("#library-list li"), ["#library-list", "#library-state ul.traces"]),
             (waiting("#library-state details"), STATE),
-            (find(hostile.EVERY), OPENED),
-            (click(f"#library-detail .chunk {named(hostile.NAME)}", "#library-detail svg"), ["#library-detail"]),
-            (find("copied/"), []),
-            (click(f"#library-detail {named('remove')}", "#library-asked b"), []),
+            (find(hostile.EVERY, hostile.EVERY), OPENED),
+            (
+                click(f"#library-detail .chunk {named(hostile.NAME)}", "#library-detail svg .middle"),
+                ["#library-detail"],
+            ),
+            (find("copied/", "copied / "), []),
+            (click(f"#library-detail {named('remove')}", "#library-asked b", "copied/"), []),
             (click(f"#library-detail {named('copied')}", "#library-detail .document > ul"), ["#library-detail ul"]),
         ],
         _OPENS.format("library"),
