@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from agent.guard import visible
 from agent.plan import Plan
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the records. A journal of another version is not read: replay takes each value as it was written."""
+
+LOOKS = frozenset({"search", "passages", "leads", "chunk", "read", "grep", "symbols", "callers"})
+"""Calls that look something up: what they gave, a run that begins again can use."""
 
 T = TypeVar("T")
 _log = logging.getLogger("hoplite.journal")
@@ -92,6 +95,8 @@ class Journal:
         self._written = self._within = False
         self._on_live: list[Callable[[], None]] = []
         self._entered: list[Any] = []
+        self._seen: dict[str, list[object]] = defaultdict(list)  # what was looked up, as it was given
+        self._ready: dict[str, deque[object]] = {}  # the same of the run before this one
         begun: dict[str, deque[Mapping[str, Any]]] = defaultdict(deque)
         for record in records:
             if "did" in record:
@@ -159,6 +164,9 @@ class Journal:
             except (ValueError, KeyError):
                 continue  # written by another version of ours, for which this type had another shape
         self._go_on(asks)
+        if ready := self._ready.get(key):
+            seen = cast(T, ready.popleft())
+            work = lambda: seen  # noqa: E731 - it is noted as if it had been looked up now
         within, self._within = self._within, self._within or asks
         try:
             given = work()
@@ -168,6 +176,8 @@ class Journal:
             raise
         finally:
             self._within = within
+        if kind in LOOKS:
+            self._seen[key].append(given)
         self._note(
             lambda: {
                 "did": kind,
@@ -178,6 +188,12 @@ class Journal:
             lasting=lasting,
         )
         return given
+
+    def again(self) -> Journal:
+        """Return the journal of another run, which need not look up once more what this one did."""
+        other = Journal(now=self._now)
+        other._ready = {key: deque(given) for key, given in self._seen.items()}
+        return other
 
     def knows(self, kind: str, asked: object) -> bool:
         """Return whether the next such call is answered from the journal."""

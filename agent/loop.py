@@ -92,6 +92,7 @@ class Agent:
         self._writer = Writer(self._library, self._limits)
         self._gatherer = Gatherer(executor, self._limits) if executor and self._chats.step else None
         self._budget: Budget | None = None
+        self._stopped: Run | None = None  # the last one, where it was stopped
         self._busy = threading.Lock()
 
     @property
@@ -114,12 +115,15 @@ class Agent:
 
     def stream(self, question: str, plan: Plan | None = None, *, fresh: bool = False) -> Iterator[Event]:
         """Yield what happens; `Answered` comes once and `Remembered` last. `plan` is one that a person has seen. An
-        answer that was kept comes alone, unless a `fresh` one is asked for.
+        answer that was kept comes alone, unless a `fresh` one is asked for. Where the same question was just stopped
+        and is asked with a plan, what was looked up for it is not looked up again.
 
         Raises UserError for an empty question, for a second run at the same time, and where the model is unavailable.
         """
+        stopped, self._stopped = self._stopped, None
+        again = stopped.journal.again() if stopped and plan and stopped.asked == question.strip() else None
         try:
-            run = self._begin(question, plan)
+            run = self._begin(question, plan, again)
         except UserError as error:
             refused(question, error)
             raise
@@ -241,7 +245,7 @@ class Agent:
             journal=known,
         )
         self._library.journal = known
-        if self._journals and journal is None:
+        if self._journals and not known.resumed:
             self._journals.begin(known, run.trace_id, run.span_id, question, run.plan, run.marker.token)
         return run
 
@@ -463,6 +467,7 @@ class Agent:
             self._outgoing.forget()
         run.end()
         run.journal.close()
+        self._stopped = run if run.budget.spent == "stop" else None
         run.budget.stop()  # a reader that left early must not leave a model writing
         self._budget = None
         self._busy.release()

@@ -88,7 +88,7 @@ def _table(results: Sequence[Result], columns: Sequence[str]) -> str:
 
 def _how(results: Sequence[Result]) -> str:
     return "\n".join(
-        f"- {result.label}: {code(result.command)}. {result.n:,} questions"
+        f"- {result.label}: {code(result.command, 300)}. {result.n:,} questions"
         + (f", {result.failed:,} failed" if result.failed else "")
         + f", {result.date}, {result.machine}; "
         + ", ".join(f"{name} {value}" for name, value in result.versions.items())

@@ -67,10 +67,10 @@ def _lines(heading: Heading, summary: Summary, judged: Sequence[Judged], compare
             yield ""
 
 
-def code(name: str) -> str:
-    """Return a name as code, in which no Markdown, HTML, mention or table cell can begin."""
+def code(name: str, longest: int = 80) -> str:
+    """Return a name, cut to so many characters, as code: no Markdown, HTML, mention or table cell begins in it."""
     shown = " ".join(visible(name).split()).replace("`", "'").replace("|", "¦")
-    return f"`{shown[:80]}`"
+    return f"`{shown[:longest]}`"
 
 
 def _measured(found: Estimate) -> str:

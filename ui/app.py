@@ -46,7 +46,6 @@ ROUTES = (
 def views(desk: Workdesk) -> tuple[View, ...]:
     """Return the page's views, in the order of their tabs."""
     from ui.intake import Intake
-    from ui.line import Lines
     from ui.views.chat import ChatView
     from ui.views.evaluation import EvaluationView
     from ui.views.library import LibraryView
@@ -54,8 +53,8 @@ def views(desk: Workdesk) -> tuple[View, ...]:
     from ui.views.settings import SettingsView
     from ui.views.traces import TracesView
 
-    lines, intake = Lines(), Intake(desk)
-    chat, evaluation = ChatView(desk, lines), EvaluationView(desk, lines)
+    intake = Intake(desk)
+    chat, evaluation = ChatView(desk), EvaluationView(desk)
     desk.before_close(chat.close)
     desk.before_close(evaluation.batches.close)
     desk.before_close(intake.close)
@@ -65,7 +64,7 @@ def views(desk: Workdesk) -> tuple[View, ...]:
         TracesView(desk),
         evaluation,
         MemoryView(desk),
-        SettingsView(desk, lines),
+        SettingsView(desk),
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from ingest.errors import UserError, WorkspaceMissing
 from ui.commands.ask import CONVERSED, agent_for, in_force, leaving
 from ui.commands.options import opened
+from ui.line import Lines
 
 if TYPE_CHECKING:
     from agent.loop import Agent
@@ -53,6 +54,7 @@ class Workdesk:
         self._aside: Callable[[], str] | None = None  # says what the library is set aside for
         self._changed = threading.Condition()
         self._before_close: list[Callable[[], None]] = []
+        self.lines = Lines()  # before the models, for whatever asks them here
 
     # The library ------------------------------------------------------------------------------------------------------
 

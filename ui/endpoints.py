@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 from agent.types import Answered
@@ -14,18 +16,25 @@ if TYPE_CHECKING:
     from agent.conversation import Asked
     from agent.types import Form
     from retrieval.types import SearchResult
+    from ui.line import Lines
 
 Chosen = Literal["auto", "short", "paragraph", "report", "table"]
 LONGEST = 2_000
 """Characters of a question or a query."""
 MOST = 100
 """Hits of a search."""
-# As many at once as on the page, and in the same queue: they ask the same model.
+_LOOK = 60.0  # seconds; a line that moves wakes who waits in it
+# In one queue, and before the model in the line of the chat and the batches.
 _QUEUE: dict[str, Any] = {"api_visibility": "public", "concurrency_limit": 2, "concurrency_id": "ask"}
 
 
 class Desk(Protocol):
     """What the API needs of a workspace."""
+
+    @property
+    def lines(self) -> Lines:
+        """The lines before the models, which the page's own questions wait in too."""
+        ...
 
     def agent(self, form: Form | Literal["auto"] = "auto") -> Asked:
         """Return an agent for one question, its answer in that form."""
@@ -61,12 +70,26 @@ class Endpoints:
         if form not in get_args(Chosen):
             raise _wrong(f"form is one of {', '.join(get_args(Chosen))}.")
         try:
-            for event in self._desk.agent(cast(Chosen, form)).stream(text):
-                if isinstance(event, Answered):
-                    return event.answer.as_json()
+            agent = self._desk.agent(cast(Chosen, form))
+            with self._turn(agent.chat.name if agent.chat else None):
+                for event in agent.stream(text):
+                    if isinstance(event, Answered):
+                        return event.answer.as_json()
         except HopliteError as error:
             raise _wrong(str(error)) from error
         raise AssertionError("a run ends with an answer")
+
+    @contextmanager
+    def _turn(self, model: str | None) -> Iterator[None]:
+        """A turn in the line before the model."""
+        line = self._desk.lines.before(model)
+        if line is None:
+            yield
+            return
+        with line.join() as place:
+            while not place.wait(_LOOK):
+                pass
+            yield
 
     def search(self, query: object, k: object) -> dict[str, Any]:
         """Return the passages as `search --json` prints them. Raises gr.Error, with the line that says what to do."""

@@ -271,7 +271,7 @@ class Talk:
             live = self._state.live
             if self._go is None or self._stop or live is None:
                 return False
-            said = "edited: the run begins again with it, and looks for what it needs anew"
+            said = "edited: the run begins again with it; what was looked up is kept"
             told = ShownStep("plan", said, items=difference(self._go))
             again = replace(live.turn, steps=(*live.turn.steps, told), draft="", answer=None)
             self._set(live=replace(live, turn=again))

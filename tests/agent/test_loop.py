@@ -102,6 +102,24 @@ def test_a_draft_from_passages_that_lack_a_name_of_the_question_is_declined_and_
     assert answer.answer.endswith("What was found does not mention Egret.")
 
 
+def test_a_run_that_is_stopped_and_asked_again_with_another_plan_looks_nothing_up_twice() -> None:
+    library = FakeLibrary(HERON)
+    made = Agent(library, chat=ScriptedModel(["42 [2]", "42 [2]"]), limits=Limits(breadth=1, max_steps=0))
+    events = made.stream(TWO_HOP)
+    for event in events:
+        if isinstance(event, Searched):
+            made.stop()
+    before = list(library.searches)
+    assert TWO_HOP in before
+    plan = rewritten(make_plan(TWO_HOP), ["what ReedStore keeps"])
+    again = list(made.stream(TWO_HOP, plan, fresh=True))
+    assert (only(Searched, again)[0].query, bool(only(Searched, again)[0].passages)) == (TWO_HOP, True)
+    assert library.searches.count(TWO_HOP) == 1
+    assert "what ReedStore keeps" in library.searches
+    list(made.stream(TWO_HOP, plan, fresh=True))  # that one was not stopped: this one looks for itself
+    assert library.searches.count(TWO_HOP) == 2
+
+
 def hops(*script: str, files: dict[str, str] | None = None) -> tuple[ScriptedModel, list[Event]]:
     model = ScriptedModel(script)
     return model, list(agent(model, files, max_steps=0).stream(TWO_HOP))

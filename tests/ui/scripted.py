@@ -11,6 +11,7 @@ from agent.plan_edit import announced
 from agent.testing import ScriptedModel
 from agent.types import Answer, Answered, Clarify, Event, Planned, Searched
 from ingest.errors import WorkspaceMissing
+from ui.line import Lines
 from ui.sources import Resolve
 
 
@@ -51,6 +52,7 @@ class Desk:
 
     def __init__(self, make: Callable[[], Waits] = Waits, folder: Path | None = None) -> None:
         self.agents: list[Waits] = []
+        self.lines = Lines()
         self.forms: list[str] = []
         self._make = make
         self._folder = folder

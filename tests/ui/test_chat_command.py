@@ -252,7 +252,10 @@ def test_in_a_terminal_lines_are_edited_recalled_and_planned_and_ctrl_d_leaves(
 
 def test_at_the_prompt_ctrl_c_twice_leaves(terminal: Terminal) -> None:
     terminal.until("> ")
-    terminal.type("half a li\x03")
+    terminal.type("half a li")
+    terminal.until("half a li")
+    time.sleep(0.3)  # it waits for a key by now: see below
+    terminal.type("\x03")
     terminal.until("Ctrl-C again leaves.")
     terminal.until("> ")
     terminal.type("\x03")

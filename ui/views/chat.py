@@ -46,6 +46,11 @@ class Desk(Protocol):
     """What the chat needs of a workspace."""
 
     @property
+    def lines(self) -> Lines:
+        """The lines before the models."""
+        ...
+
+    @property
     def resolve(self) -> Resolve: ...
 
     @property
@@ -94,10 +99,9 @@ class ChatView:
     name = "chat"
     title = "Chat"
 
-    def __init__(self, desk: Desk, lines: Lines | None = None) -> None:
+    def __init__(self, desk: Desk) -> None:
         """`lines` are those before the models, where others wait in them, too."""
         self._desk = desk
-        self._lines = lines or Lines()
         self._tabs: dict[str, Tab] = {}
         self._talks: dict[str, Talk] = {}
         self._sessions: Sessions | None = None
@@ -478,7 +482,7 @@ class ChatView:
     # Conversations ------------------------------------------------------------------------------------------------
 
     def _new(self, id: str = "", turns: tuple[chat.Turn, ...] = ()) -> Talk:
-        return Talk(id or uuid4().hex, turns, make=self._desk.agent, line=self._lines.before, keep=self._keep)
+        return Talk(id or uuid4().hex, turns, make=self._desk.agent, line=self._desk.lines.before, keep=self._keep)
 
     def _keep(self, id: str, turns: Sequence[chat.Turn]) -> None:
         if (kept := self._kept()) and turns:

@@ -46,6 +46,11 @@ Shown = dict[str, Any]
 class Desk(Protocol):
     """What the view needs of a workspace."""
 
+    @property
+    def lines(self) -> Lines:
+        """The lines before the models."""
+        ...
+
     def library(self) -> AbstractContextManager[Library]:
         """Give the open library, which stays as it is until the end. Raises UserError where it cannot be had now."""
         ...
@@ -66,12 +71,11 @@ class EvaluationView:
     name = run_page.VIEW
     title = "Evaluation"
 
-    def __init__(self, desk: Desk, lines: Lines | None = None) -> None:
-        """`lines` are those before the models, which a batch shares with the chat."""
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._runs = Runs()
         self._failures = FailuresPart(self)
-        self.batches = Batches(lines or Lines())
+        self.batches = Batches(desk.lines)
 
     # The page -----------------------------------------------------------------------------------------------------
 

@@ -49,6 +49,11 @@ Shown = dict[str, Any]
 class Desk(Protocol):
     """What the view needs of a workspace."""
 
+    @property
+    def lines(self) -> Lines:
+        """The lines before the models."""
+        ...
+
     def library(self) -> AbstractContextManager[Library]:
         """Give the open library, which stays as it is until the end. Raises UserError where it cannot be had now."""
         ...
@@ -71,10 +76,9 @@ class SettingsView:
     name = "settings"
     title = "Settings"
 
-    def __init__(self, desk: Desk, lines: Lines | None = None, make: Callable[..., ChatModel] = make_chat) -> None:
-        """`lines` are those before the models; `make` gives the model that is tried."""
+    def __init__(self, desk: Desk, make: Callable[..., ChatModel] = make_chat) -> None:
+        """`make` gives the model that is tried."""
         self._desk = desk
-        self._lines = lines or Lines()
         self._make = make
 
     def build(self, frame: Frame) -> None:
@@ -235,7 +239,7 @@ class SettingsView:
             with self._library() as library:
                 outgoing = way_out(settings, library)
             chat = self._make(name, idle_seconds=60 * settings.idle_minutes, outgoing=outgoing)
-            with self._turn(self._lines.before(", ".join(members(name)))):
+            with self._turn(self._desk.lines.before(", ".join(members(name)))):
                 found = chat.complete([Message(role="user", content=_TRIED)], max_tokens=32)
             return {"tried": settings_page.tried(name, found)}
         except HopliteError as error:
