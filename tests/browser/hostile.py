@@ -1,7 +1,8 @@
-"""Serves the page over documents that are full of tricks, with an agent whose every word is one, too.
+"""Serves the page over a workspace that is full of tricks, with an agent whose every word is one, too.
 
-The documents, their names and the search are real. What the agent says is a script, so that each kind of event and each
-of its texts carries every trick, whatever checks a real run would have dropped it at.
+The documents, their names and the search are real; what else the workspace holds `hostile_records` writes. What the
+agent says is a script, so that each kind of event and each of its texts carries every trick, whatever checks a real run
+would have dropped it at.
 """
 
 from __future__ import annotations
@@ -33,19 +34,47 @@ from agent.types import (
 )
 from retrieval.indexing import index
 from retrieval.library import Library
+from tests.browser import hostile_records
 from tests.browser.tricks import file_name, mark, tricks
 from tests.ui import station
 from ui.access import Access
 from ui.app import serve
 from ui.desk import Workdesk
 
+EVERY, NAME = "every.md", "keeper_log"
+"""The document that has all the tricks, and the name that each of its passages mentions."""
+
+
+_FILLING = (
+    "The lamp is lit at dusk and put out at dawn, and what was seen between is written down. " * 12
+)  # so much that it is stored once
+
 
 def write(folder: Path, port: int) -> None:
-    """Write a document for each trick, with the trick in its name, its title and its text."""
-    folder.mkdir()
-    for number, (name, text) in enumerate(tricks(port).items()):
-        page = f"# {name} {text}\n\nOf {mark(name)} the lighthouse keeper says: {text}\n"
-        (folder / file_name(name, number, port)).write_text(page, encoding="utf-8")
+    """Write a document for each trick, with the trick in its name, its title and its text, and one with them all.
+
+    Beside them lie as many whose text is another's, that cannot be read, and that are no text.
+    """
+    said = tricks(port)
+    for below in ("", "copied", "failing", "skipped"):
+        (folder / below).mkdir()
+    for number, (name, text) in enumerate(said.items()):
+        called = file_name(name, number, port)
+        page = f"# {name} {text}\n\nOf {mark(name)} the lighthouse keeper says in `{NAME}`: {text}\n\n{_FILLING}\n"
+        (folder / called).write_text(page, encoding="utf-8")
+        (folder / "copied" / called).write_text(page, encoding="utf-8")
+        (folder / "failing" / f"{called}.ipynb").write_text(text, encoding="utf-8")
+        (folder / "skipped" / called).write_bytes(b"\0\1\2" * 100)
+    parts = (f"## {mark(name)} {text}\n\n`{NAME}()` says: {text}\n{_FILLING}\n" for name, text in said.items())
+    (folder / EVERY).write_text("\n".join(["# Every trick\n", *parts]), encoding="utf-8")
+    (folder / "log.py").write_text(f"def {NAME}():\n    return 1\n", encoding="utf-8")
+
+
+def change(folder: Path, port: int) -> None:
+    """Change the documents that are named with a trick, after they were indexed."""
+    for number, name in enumerate(tricks(port)):
+        with (folder / file_name(name, number, port)).open("a", encoding="utf-8") as file:
+            file.write("\nMore.\n")
 
 
 class Hostile:
@@ -103,7 +132,9 @@ def main(folder: Path, port: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         station.without_weights(patch)
         index([folder])
+        change(folder, port)
         with Workdesk(folder / ".hoplite", {"model": "none"}) as desk:
+            hostile_records.write_all(desk.home(), port)
             patch.setattr(Workdesk, "agent", lambda self, *_, **__: Hostile(self._opened(), port))
             serve(desk, access=Access(), port=0, on_ready=click.echo, at_once=False)
 
