@@ -22,6 +22,7 @@ from retrieval.types import Passage
 from tests.ui import station
 from ui import app
 from ui.access import access
+from ui.line import Lines
 from ui.sources import Resolve
 
 QUOTE = "HERON_RETENTION = 45"
@@ -67,6 +68,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.lines = Lines()
 
     @property
     def resolve(self) -> Resolve:
