@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -244,7 +245,8 @@ def _joined(parts: Sequence[str], kept: Sequence[int], glue: str) -> str:
 
 
 def _worth(text: str, wanted: Mapping[str, float]) -> float:
-    return sum(wanted[word] for word in set(tokens(text)) if word in wanted)
+    # Exact, so that the order of a set, which is another one in each process, decides nothing.
+    return math.fsum(wanted[word] for word in set(tokens(text)) if word in wanted)
 
 
 def _merged(hits: Sequence[Hit]) -> list[_Run]:

@@ -7,6 +7,7 @@ files that use a thing are tests and examples, which are asked for by name.
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -135,7 +136,7 @@ class Ranking:
         if not found or not self._total:  # in a corpus of two chunks a word of one of them tells nothing
             return 0.0
         said = {word for match in (*found, *map(self._asked_by, around)) for word in match}
-        return sum(self._worth[word] for word in said) / self._total * len(found) / len(name)
+        return math.fsum(self._worth[word] for word in said) / self._total * len(found) / len(name)
 
     def _asked_by(self, word: str) -> tuple[str, ...]:
         """The words of the question that a word of a name stands for."""

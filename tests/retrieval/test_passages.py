@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ingest.types import Chunk, Kind
@@ -159,3 +160,11 @@ def test_the_best_passage_can_stand_last() -> None:
     found = [hit(prose(f"{n}.md", f"T{n}", f"Text of {n}."), 1.0 - n / 10) for n in range(3)]
     made = passages(found, query="text", limit=2, idf=flat, best="last", first_label=4)
     assert [(p.label, p.path) for p in made] == [("4", "1.md"), ("5", "0.md")]
+
+
+def test_of_sentences_that_are_worth_the_same_the_first_are_kept() -> None:
+    """Sums in the order of a set, which Python draws anew in each process, differ in their last bit."""
+    wanted = {f"word{n}": math.log(1 + n / 7) for n in range(1, 13)}
+    fillers = [" ".join(f"filler{n}x{m}" for m in range(1 + n * 9 % 70)) for n in range(24)]  # sets of several sizes
+    said = [f"Sentence {n} says {' '.join(wanted)} {filler} once." for n, filler in enumerate(fillers)]
+    assert excerpt(" ".join(said), wanted, code=False, limit=10_000) == f"{' '.join(said[:3])} …"
