@@ -67,9 +67,12 @@ _COUNTS = re.compile(
     r"|what (?:i|wa)s the number of)\b",
     re.IGNORECASE,
 )
-_DIGIT = re.compile(
-    r"(?<![A-Za-z_])\d|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twent|thirt|fort|fift|sixt|sevent"
-    r"|eight|ninet)y|hundreds?|thousands?|millions?|billions?|dozens?|half|once|twice|no|none)\b",
+_NUMBER = re.compile(
+    r"(?<![A-Za-z_])\d"
+    r"|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|half|once|twice|no|none"
+    r"|(?:twent|thirt|fort|fift|sixt|sevent|eight|ninet)y|hundreds?|thousands?|millions?|billions?|dozens?"
+    r"|january|february|march|april|may|june|july|august|september|october|november|december"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|spring|summer|autumn|fall|winter)\b",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"\[(\d)\]")
@@ -172,7 +175,7 @@ def sought(question: str) -> str:
 
 def owes_a_number(question: str, answer: str) -> bool:
     """Whether a question asks for a number or a date, and what is answered has none, in digits or in words."""
-    return bool(_COUNTS.search(question)) and not _DIGIT.search(answer)
+    return bool(_COUNTS.search(question)) and not _NUMBER.search(answer)
 
 
 def _as_spelled(question: str, name_words: list[str]) -> str:

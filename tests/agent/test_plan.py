@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.plan import MOST_PARTS, make_plan
+from agent.plan import MOST_PARTS, make_plan, owes_a_number
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,22 @@ def test_sub_questions_say_what_would_answer_them_and_a_simple_question_has_none
 def test_a_plan_has_at_most_five_sub_questions() -> None:
     question = "Which stores that Heron, `Egret`, `StoreA`, `StoreB`, `StoreC` and `StoreD` name keep the most files?"
     assert len(make_plan(question).parts) == MOST_PARTS
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "owed"),
+    [
+        ("How many days are letters kept?", "KEEP_DAYS", True),
+        ("The page says which constant. After how many seconds is a call given up?", "CALL_SECONDS", True),
+        ("In what year was the director born?", "Anna Reed", True),
+        ("How many days are letters kept?", "forty", False),
+        ("How many days are letters kept?", "HTTP2_DAYS", True),
+        ("How many days are letters kept?", "42 days", False),
+        ("When does the council meet?", "Tuesday", False),
+        ("When does the council meet?", "the Town Hall", True),
+        ("What sets for how long letters are kept?", "KEEP_DAYS", False),
+        ("Who was there when the bridge fell?", "Anna Reed", False),
+    ],
+)
+def test_a_number_is_owed_where_one_is_asked_for_and_none_was_said(asked: str, said: str, owed: bool) -> None:
+    assert owes_a_number(asked, said) is owed
