@@ -164,12 +164,10 @@ class Journal:
             except (ValueError, KeyError):
                 continue  # written by another version of ours, for which this type had another shape
         self._go_on(asks)
-        if ready := self._ready.get(key):
-            seen = cast(T, ready.popleft())
-            work = lambda: seen  # noqa: E731 - it is noted as if it had been looked up now
+        ready = self._ready.get(key)
         within, self._within = self._within, self._within or asks
         try:
-            given = work()
+            given = cast(T, ready.popleft()) if ready else work()
         except ToolError as refused:
             told = str(refused)
             self._note(lambda: {"did": kind, "key": key, "at": self.clock(), "refused": told})

@@ -15,7 +15,7 @@ def test_a_call_waits_for_what_asks_the_same_model_before_it() -> None:
     assert line is not None
     with ThreadPoolExecutor() as pool:
         with line.join():  # a question of the chat is being answered
-            asked = pool.submit(Endpoints(desk).ask, "Where?", "auto")  # type: ignore[arg-type]
+            asked = pool.submit(Endpoints(desk).ask, "Where?", "auto")
             time.sleep(0.2)
             assert [agent.asked for agent in desk.agents] == [[]]
         assert asked.result(10)["answer"] == "answer to Where?"
@@ -26,4 +26,4 @@ def test_a_call_waits_for_no_other_model() -> None:
     other = desk.lines.before("ollama/other")
     assert other is not None
     with other.join():
-        assert Endpoints(desk).ask("Where?", "auto")["answer"] == "answer to Where?"  # type: ignore[arg-type]
+        assert Endpoints(desk).ask("Where?", "auto")["answer"] == "answer to Where?"
