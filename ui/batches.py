@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ingest.errors import HopliteError, UserError
-from ui.line import Line, Lines
+from ui.line import Line, Lines, turn_in
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -160,17 +160,15 @@ class Batches:
 
     @contextmanager
     def _turn(self, line: Line | None) -> Iterator[None]:
-        """A turn in the line before the model: a question that a person asks meanwhile comes before the next one."""
-        if line is None:
-            yield
-            return
-        with line.join() as place:
-            while not place.wait(_LOOK):
-                self._change(ahead=place.ahead)
-                if self._stop.is_set():
-                    raise _Stopped
+        with turn_in(line, _LOOK, self._waits):
             self._change(ahead=0)
             yield
+
+    def _waits(self, ahead: int) -> None:
+        """Show how many are before the next question: one that a person asks meanwhile is. Raises _Stopped."""
+        self._change(ahead=ahead)
+        if self._stop.is_set():
+            raise _Stopped
 
     def _progressed(self, progress: Progress, *, resume: bool) -> None:
         assert self._going is not None, "it was begun"

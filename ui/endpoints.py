@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 from agent.types import Answered
 from ingest.errors import HopliteError
 from ui.commands.search import found
+from ui.line import turn_in
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -23,7 +22,6 @@ LONGEST = 2_000
 """Characters of a question or a query."""
 MOST = 100
 """Hits of a search."""
-_LOOK = 60.0  # seconds; a line that moves wakes who waits in it
 # In one queue, and before the model in the line of the chat and the batches.
 _QUEUE: dict[str, Any] = {"api_visibility": "public", "concurrency_limit": 2, "concurrency_id": "ask"}
 
@@ -71,25 +69,13 @@ class Endpoints:
             raise _wrong(f"form is one of {', '.join(get_args(Chosen))}.")
         try:
             agent = self._desk.agent(cast(Chosen, form))
-            with self._turn(agent.chat.name if agent.chat else None):
+            with turn_in(self._desk.lines.before(agent.chat.name if agent.chat else None)):
                 for event in agent.stream(text):
                     if isinstance(event, Answered):
                         return event.answer.as_json()
         except HopliteError as error:
             raise _wrong(str(error)) from error
         raise AssertionError("a run ends with an answer")
-
-    @contextmanager
-    def _turn(self, model: str | None) -> Iterator[None]:
-        """A turn in the line before the model."""
-        line = self._desk.lines.before(model)
-        if line is None:
-            yield
-            return
-        with line.join() as place:
-            while not place.wait(_LOOK):
-                pass
-            yield
 
     def search(self, query: object, k: object) -> dict[str, Any]:
         """Return the passages as `search --json` prints them. Raises gr.Error, with the line that says what to do."""

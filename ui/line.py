@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -68,6 +70,25 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._line.leave(self)
+
+
+@contextmanager
+def turn_in(
+    line: Line | None, seconds: float = 60.0, waiting: Callable[[int], None] = lambda ahead: None
+) -> Iterator[None]:
+    """Wait for a turn in a line, and leave it at the end; None is no line to wait in.
+
+    While others are before, `waiting` is told how many, at once, when the line moves and every so many seconds. What it
+    raises leaves the line.
+    """
+    if line is None:
+        yield
+        return
+    with line.join() as place:
+        while ahead := place.ahead:
+            waiting(ahead)
+            place.wait(seconds)
+        yield
 
 
 class Lines:

@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -24,7 +23,7 @@ from agent.scores import FEEDBACK, score
 from agent.types import Answered, Clarify, Event, Rewritten
 from ingest.errors import HopliteError, UserError
 from ui.chat import Turn
-from ui.line import Line
+from ui.line import Line, turn_in
 from ui.sessions import MOST_TURNS
 from ui.steps import ShownStep
 
@@ -231,7 +230,7 @@ class Talk:
     def _with_plan(self, wish: Wish, agent: Answers, asked: str, line: Line | None, after: int) -> tuple[str, Plan]:
         """Write a follow-up out and make the plan for it: the one that is wished for, or the one that is started once
         it was seen. Return both."""
-        with self._turn_in(line):
+        with turn_in(line, _LOOK, self._waits):
             written = self._conversation.standalone(agent, asked, after=after)
         if written.by != "asked":
             self._happened(Rewritten(asked, written.question, written.by))
@@ -248,7 +247,7 @@ class Talk:
         """Run, and where the plan is edited meanwhile, stop and run again with that one."""
         if plan is None:  # what needs no model is shown while the question waits for its turn
             self._update(plan=_planned(self._by_rules(asked, after)))
-        with self._turn_in(line):
+        with turn_in(line, _LOOK, self._waits):
             while True:
                 if self._stop:
                     raise _Stopped
@@ -303,19 +302,12 @@ class Talk:
             if self._state.live is not None:
                 self._set(live=replace(self._state.live, turn=self._state.live.turn.after(event)))
 
-    def _turn_in(self, line: Line | None) -> AbstractContextManager[object]:
-        """Wait for a turn in the line before the model, and return what leaves it. Raises _Stopped."""
-        if line is None:
-            return nullcontext()
-        place = line.join()
-        self._update(ahead=place.ahead)
-        while not place.wait(_LOOK):
-            if self._stop:
-                line.leave(place)
-                raise _Stopped
-            if self._state.live and self._state.live.ahead != place.ahead:
-                self._update(ahead=place.ahead)
-        return place
+    def _waits(self, ahead: int) -> None:
+        """Show how many are before this question. Raises _Stopped."""
+        if self._stop:
+            raise _Stopped
+        if self._state.live and self._state.live.ahead != ahead:
+            self._update(ahead=ahead)
 
     def _waited_for(self, said: Callable[[], T | None]) -> T:
         """Return what the person says, once they do. Raises _Stopped."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import gradio as gr
@@ -22,7 +22,7 @@ from ingest.locked.levels import probe
 from ui import markup, settings_page
 from ui.commands.ask import leaving
 from ui.commands.doctor import checks
-from ui.line import Line, Lines
+from ui.line import Lines, turn_in
 from ui.views.frame import EVENTS, Frame, shown
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class SettingsView:
             with self._library() as library:
                 outgoing = way_out(settings, library)
             chat = self._make(name, idle_seconds=60 * settings.idle_minutes, outgoing=outgoing)
-            with self._turn(self._desk.lines.before(", ".join(members(name)))):
+            with turn_in(self._desk.lines.before(", ".join(members(name))), 0.5, _patient()):
                 found = chat.complete([Message(role="user", content=_TRIED)], max_tokens=32)
             return {"tried": settings_page.tried(name, found)}
         except HopliteError as error:
@@ -316,15 +316,16 @@ class SettingsView:
         bad = "".join(f"<p class=bad>{markup.escaped(each)}</p>" for each in problems)
         return f"<p class=note>{markup.escaped(line or 'Nothing leaves this machine.')}</p>{bad}"
 
-    def _turn(self, line: Line | None) -> Any:
-        if line is None:
-            return nullcontext()
-        place, until = line.join(), time.monotonic() + _PATIENCE
-        while not place.wait(0.5):
-            if time.monotonic() > until:
-                line.leave(place)
-                raise UserError("The model is answering somebody's question. Try again when that is over.")
-        return place
+
+def _patient() -> Callable[[int], None]:
+    """What a model that is tried waits by: a while, and no longer."""
+    until = time.monotonic() + _PATIENCE
+
+    def waiting(ahead: int) -> None:
+        if time.monotonic() > until:
+            raise UserError("The model is answering somebody's question. Try again when that is over.")
+
+    return waiting
 
 
 def _choices(name: str) -> tuple[str, ...]:
