@@ -11,9 +11,7 @@ from retrieval.weights import user_cache
 
 # Not `ui`, where the question stands, nor the README, which shows its answer: both would find themselves.
 CLONE = ("docs", "ingest", "retrieval", "agent", "evals")
-CLONE_QUESTION = (
-    "After how many seconds is a call of a model given up? The page about the command line says which constant."
-)
+CLONE_QUESTION = "How many seconds may a call of a model take before it is given up, by the constant that the command line's page names?"
 SAMPLE_QUESTION = "For how many days are heron readings kept?"
 
 
