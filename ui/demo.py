@@ -11,7 +11,10 @@ from retrieval.weights import user_cache
 
 # Not `ui`, where the question stands, nor the README, which shows its answer: both would find themselves.
 CLONE = ("docs", "ingest", "retrieval", "agent", "evals")
-CLONE_QUESTION = "How many seconds may a call of a model take before it is given up, by the constant that the command line's page names?"
+CLONE_QUESTION = (
+    "How many seconds may a call of a model take before it is given up, "
+    "by the constant that the command line's page names?"
+)
 SAMPLE_QUESTION = "For how many days are heron readings kept?"
 
 
